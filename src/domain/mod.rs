@@ -1,0 +1,31 @@
+//! What is true: the rules of a fleet, as plain functions of `(state, now, event) -> (state, effects)`.
+//!
+//! No clock, no input or output, no framework, no async: time is an argument, and what shall be done is returned.
+
+mod account;
+mod assignment;
+mod device;
+mod live;
+mod names;
+mod package;
+mod policy;
+mod report;
+mod rollout;
+mod seq_set;
+mod target;
+mod version;
+
+pub mod millis_rfc3339;
+
+pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User};
+pub use assignment::{Assignment, AssignmentState, Counts};
+pub use device::{Device, Modules, Status, Tags, VersionChange};
+pub use live::LiveEvent;
+pub use names::{BootId, DeviceId, KeyId, ModuleName, NameError, PackageId, RolloutId, SessionNo, Sha256Hex};
+pub use package::{Package, Release};
+pub use policy::{Policy, PolicyError, Stage, Timeouts};
+pub use report::{Location, ProcessStatus, Report, Sample, SdCard, Temperature, Timestamp};
+pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
+pub use seq_set::SeqSet;
+pub use target::Target;
+pub use version::{Version, VersionError};

@@ -1,0 +1,56 @@
+//! A package: one file, one version of one module.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ModuleName, PackageId, Sha256Hex, Timestamp, Version};
+
+/// A package in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    #[serde(skip_serializing)]
+    pub id: PackageId,
+    /// The module it is a version of.
+    pub name: ModuleName,
+    pub version: Version,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Sha256Hex,
+    /// The name the file was uploaded under; shown, and given to a download. Never used as a path.
+    pub file_name: String,
+    /// What the uploader wants others to know.
+    pub notes: String,
+    #[serde(with = "super::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub created_by: String,
+    /// The key that signed its manifest, where one did.
+    pub signed_by: Option<String>,
+    /// The signature over its manifest, base64, as sent to devices.
+    #[serde(skip_serializing)]
+    pub signature: Option<String>,
+}
+
+impl Package {
+    /// What a rollout and the wire need of it.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        Release {
+            module: self.name.clone(),
+            version: self.version.clone(),
+            size: self.size,
+            sha256: self.sha256.clone(),
+            signature: self.signature.clone(),
+        }
+    }
+}
+
+/// One module's target in a rollout: which bytes, as which version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub module: ModuleName,
+    pub version: Version,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Sha256Hex,
+    /// Base64; devices that trust a key check it.
+    pub signature: Option<String>,
+}

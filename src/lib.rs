@@ -1,0 +1,4 @@
+//! Fleetward.
+pub mod domain;
+#[cfg(feature = "server")]
+pub mod store;
