@@ -1,4 +1,5 @@
 //! Fleetward.
 pub mod domain;
+pub mod protocol;
 #[cfg(feature = "server")]
 pub mod store;

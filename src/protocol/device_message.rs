@@ -1,0 +1,353 @@
+//! What a device says to the server: read by shape or `type`, and (for the agent and the simulator) written.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient};
+use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Timestamp, Version, millis_rfc3339};
+
+type Result<T> = std::result::Result<T, ProtocolError>;
+
+/// One text message from device to server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeviceMessage {
+    Hello(Hello),
+    Report(Box<ReportMessage>),
+    UpdateReply(UpdateReply),
+    Progress(Progress),
+    Result(UpdateResult),
+}
+
+/// Who it is and what it runs; also sent again whenever the versions change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {
+    pub device_id: DeviceId,
+    pub modules: Modules,
+}
+
+/// One status message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportMessage {
+    pub device_id: DeviceId,
+    pub report: Report,
+}
+
+/// The part of an `update_list` that the device wants, in the order it wants it, and what it declines.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UpdateReply {
+    pub wanted: Vec<Wanted>,
+    pub declined: Vec<Declined>,
+}
+
+/// A package that the device wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub module: ModuleName,
+    pub version: Version,
+    /// Bytes of this very package that the device already has.
+    pub offset: u64,
+}
+
+/// A package that the device does not want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declined {
+    pub module: ModuleName,
+    pub version: Version,
+    pub reason: DeclineReason,
+}
+
+/// Why a device does not want a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    NotNewer,
+    KnownBad,
+    Busy,
+    NoSpace,
+    Incompatible,
+    BadSignature,
+    #[serde(other)]
+    Other,
+}
+
+impl DeclineReason {
+    /// The word of the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotNewer => "not_newer",
+            Self::KnownBad => "known_bad",
+            Self::Busy => "busy",
+            Self::NoSpace => "no_space",
+            Self::Incompatible => "incompatible",
+            Self::BadSignature => "bad_signature",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Bytes received so far, offset included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub module: ModuleName,
+    pub version: Version,
+    pub received: u64,
+}
+
+/// What became of an install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateResult {
+    pub module: ModuleName,
+    pub version: Version,
+    pub outcome: Outcome,
+    /// The device's own words.
+    pub error: Option<String>,
+}
+
+/// How an install ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Installed,
+    Failed,
+    /// Installed, failed its health check, and the old version is running again.
+    RolledBack,
+}
+
+/// Longest text kept of an `error`, bytes.
+const MAX_ERROR: usize = 4096;
+
+/// Reads one text message.
+///
+/// # Errors
+/// [`ProtocolError`] with the code and sentence to answer; and the `seq` of a report that could be read so far.
+pub fn decode(text: &str) -> std::result::Result<DeviceMessage, (ProtocolError, Option<u64>)> {
+    if text.len() > MAX_TEXT {
+        let message = format!("a message is at most {MAX_TEXT} bytes");
+        return Err((ProtocolError::new(ErrorCode::TooLarge, message), None));
+    }
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| (ProtocolError::new(ErrorCode::BadJson, format!("not JSON: {error}")), None))?;
+    let seq = value.get("seq").and_then(Value::as_u64);
+    let fail = |error| (error, seq);
+    lenient::check_size(&value, 1).map_err(fail)?;
+    let Value::Object(fields) = value else {
+        return Err((ProtocolError::new(ErrorCode::BadJson, "a message must be a JSON object"), None));
+    };
+    read(fields, text).map_err(fail)
+}
+
+fn read(fields: Map<String, Value>, text: &str) -> Result<DeviceMessage> {
+    let kind = match fields.get("type") {
+        None => None,
+        Some(Value::String(kind)) => Some(kind.as_str()),
+        Some(_) => return Err(ProtocolError::bad("type must be text")),
+    };
+    match kind {
+        Some("hello") => hello(&fields, text),
+        Some("report") => report(fields),
+        Some("update_list" | "update_reply") => update_reply(text),
+        Some("progress") => progress(text),
+        Some("result") => result(text),
+        Some(other) => {
+            let other: String = other.chars().take(40).collect();
+            let known = "hello, report, update_list, progress, result";
+            Err(ProtocolError::new(ErrorCode::UnknownType, format!("unknown type {other:?}; known: {known}")))
+        }
+        None if fields.contains_key("version_list") => hello(&fields, text),
+        None if fields.contains_key("update_list") => update_reply(text),
+        None if fields.contains_key("device_id") => report(fields),
+        None => Err(ProtocolError::bad("a message has a type, a version_list, an update_list or a device_id")),
+    }
+}
+
+/// A package's name in a list. Versions are read as they were written, so that the number `1.10` stays `1.10`.
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(alias = "name")]
+    app_name: Option<String>,
+    #[serde(borrow)]
+    version: Option<&'a RawValue>,
+    offset: Option<f64>,
+    reason: Option<DeclineReason>,
+    received: Option<f64>,
+    outcome: Option<Outcome>,
+    error: Option<Value>,
+}
+
+impl Entry<'_> {
+    fn module(&self) -> Result<ModuleName> {
+        let name = self.app_name.as_deref().ok_or_else(|| ProtocolError::bad("app_name is missing"))?;
+        ModuleName::new(name).map_err(|error| ProtocolError::bad(error.to_string()))
+    }
+
+    fn version(&self) -> Result<Version> {
+        let raw = self.version.ok_or_else(|| ProtocolError::bad("version is missing"))?.get().trim();
+        let text = match raw.as_bytes().first() {
+            Some(b'"') => serde_json::from_str::<String>(raw).map_err(unreadable)?,
+            Some(b'0'..=b'9') => raw.to_owned(),
+            _ => return Err(ProtocolError::bad("version must be text or a number")),
+        };
+        Version::new(&text).map_err(|error| ProtocolError::bad(error.to_string()))
+    }
+}
+
+fn whole(n: Option<f64>, field: &str) -> Result<u64> {
+    match n {
+        None => Ok(0),
+        Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as u64),
+        Some(_) => Err(ProtocolError::bad(format!("{field} must be a whole number from 0"))),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unreadable(error: serde_json::Error) -> ProtocolError {
+    ProtocolError::bad(error.to_string())
+}
+
+fn hello(fields: &Map<String, Value>, text: &str) -> Result<DeviceMessage> {
+    #[derive(Deserialize)]
+    struct Lists<'a> {
+        #[serde(borrow, default)]
+        version_list: Option<Vec<Entry<'a>>>,
+    }
+    let device_id = lenient::device_id(fields.get("device_id"))?;
+    let list = serde_json::from_str::<Lists>(text).map_err(unreadable)?.version_list.unwrap_or_default();
+    let mut modules = Modules::new();
+    for entry in list {
+        let (module, version) = (entry.module()?, entry.version()?);
+        if modules.insert(module.clone(), version).is_some() {
+            return Err(ProtocolError::bad(format!("version_list names {module} twice")));
+        }
+    }
+    Ok(DeviceMessage::Hello(Hello { device_id, modules }))
+}
+
+fn update_reply(text: &str) -> Result<DeviceMessage> {
+    #[derive(Deserialize)]
+    struct Lists<'a> {
+        #[serde(borrow, default)]
+        update_list: Option<Vec<Entry<'a>>>,
+        #[serde(borrow, default)]
+        declined: Option<Vec<Entry<'a>>>,
+    }
+    let lists: Lists = serde_json::from_str(text).map_err(unreadable)?;
+    let want = |e: Entry| Ok(Wanted { module: e.module()?, version: e.version()?, offset: whole(e.offset, "offset")? });
+    let decline = |e: Entry| {
+        let reason = e.reason.unwrap_or(DeclineReason::Other);
+        Ok(Declined { module: e.module()?, version: e.version()?, reason })
+    };
+    let wanted = lists.update_list.unwrap_or_default().into_iter().map(want).collect::<Result<_>>()?;
+    let declined = lists.declined.unwrap_or_default().into_iter().map(decline).collect::<Result<_>>()?;
+    Ok(DeviceMessage::UpdateReply(UpdateReply { wanted, declined }))
+}
+
+fn progress(text: &str) -> Result<DeviceMessage> {
+    let entry: Entry = serde_json::from_str(text).map_err(unreadable)?;
+    if entry.received.is_none() {
+        return Err(ProtocolError::bad("received is missing"));
+    }
+    let received = whole(entry.received, "received")?;
+    Ok(DeviceMessage::Progress(Progress { module: entry.module()?, version: entry.version()?, received }))
+}
+
+fn result(text: &str) -> Result<DeviceMessage> {
+    let entry: Entry = serde_json::from_str(text).map_err(unreadable)?;
+    let outcome =
+        entry.outcome.ok_or_else(|| ProtocolError::bad("outcome must be installed, failed or rolled_back"))?;
+    let error = entry.error.as_ref().filter(|e| !e.is_null()).map(|error| {
+        let mut text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+        text.truncate(text.floor_char_boundary(MAX_ERROR));
+        text
+    });
+    Ok(DeviceMessage::Result(UpdateResult { module: entry.module()?, version: entry.version()?, outcome, error }))
+}
+
+fn report(mut fields: Map<String, Value>) -> Result<DeviceMessage> {
+    let device_id = lenient::device_id(fields.get("device_id"))?;
+    let mut take = |names: &[&str]| -> Option<Value> {
+        // Every spelling is taken out; the first one that is there counts.
+        names.iter().map(|name| fields.shift_remove(*name)).fold(None, |first, next| first.or(next))
+    };
+    take(&["device_id"]);
+    take(&["type"]);
+    let timestamp = take(&["timestamp"]).ok_or_else(|| ProtocolError::bad("timestamp is missing"))?;
+    let number = |value: Option<Value>, field: &str| value.map_or(Ok(None), |v| lenient::number(&v, field));
+    let report = Report {
+        timestamp: lenient::timestamp(&timestamp)?,
+        cpu_utilization: number(take(&["cpu_utilization"]), "cpu_utilization")?,
+        load_average: take(&["load_average"]).map_or(Ok(Vec::new()), |v| lenient::load_average(&v))?,
+        sd_card: take(&["sd_card"]).map_or(Ok(Vec::new()), |v| lenient::sd_cards(&v))?,
+        temperature: take(&["temperature", "temprature"]).map_or(Ok(Vec::new()), |v| lenient::temperatures(&v))?,
+        status: take(&["status"]).map_or(Ok(Vec::new()), |v| lenient::statuses(&v))?,
+        location: take(&["location"]).map_or(Ok(None), |v| lenient::location(&v))?,
+        weather: take(&["weather"]).filter(|v| !v.is_null()),
+        speed: number(take(&["speed"]), "speed")?,
+        seq: seq(take(&["seq"]))?,
+        boot_id: boot_id(take(&["boot_id"]))?,
+        extra: fields,
+    };
+    Ok(DeviceMessage::Report(Box::new(ReportMessage { device_id, report })))
+}
+
+fn seq(value: Option<Value>) -> Result<Option<u64>> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().filter(|n| (1..=i64::MAX as u64).contains(n)) {
+            Some(n) => Ok(Some(n)),
+            None => Err(ProtocolError::bad("seq must be an integer from 1")),
+        },
+    }
+}
+
+fn boot_id(value: Option<Value>) -> Result<BootId> {
+    match value {
+        None | Some(Value::Null) => Ok(BootId::default()),
+        Some(Value::String(text)) => BootId::new(&text).map_err(ProtocolError::bad),
+        Some(Value::Number(n)) => BootId::new(&n.to_string()).map_err(ProtocolError::bad),
+        Some(_) => Err(ProtocolError::bad("boot_id must be text")),
+    }
+}
+
+/// Writes one text message, as a device of this protocol does: the shapes that need no `type` have none.
+#[must_use]
+pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
+    let entry = |module: &ModuleName, version: &Version| json!({ "app_name": module, "version": version });
+    let value = match message {
+        DeviceMessage::Hello(hello) => {
+            let list: Vec<Value> = hello.modules.iter().map(|(m, v)| entry(m, v)).collect();
+            json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list })
+        }
+        DeviceMessage::Report(message) => {
+            let mut value = serde_json::to_value(&message.report).unwrap_or_default();
+            value["device_id"] = json!(message.device_id);
+            value
+        }
+        DeviceMessage::UpdateReply(reply) => {
+            let wanted: Vec<Value> = reply
+                .wanted
+                .iter()
+                .map(|w| json!({ "app_name": w.module, "version": w.version, "offset": w.offset }))
+                .collect();
+            let declined: Vec<Value> = reply
+                .declined
+                .iter()
+                .map(|d| json!({ "app_name": d.module, "version": d.version, "reason": d.reason }))
+                .collect();
+            json!({ "update_list": wanted, "declined": declined })
+        }
+        DeviceMessage::Progress(p) => {
+            json!({ "type": "progress", "app_name": p.module, "version": p.version, "received": p.received })
+        }
+        DeviceMessage::Result(r) => {
+            let mut value =
+                json!({ "type": "result", "app_name": r.module, "version": r.version, "outcome": r.outcome });
+            if let Some(error) = &r.error {
+                value["error"] = json!(error);
+            }
+            value
+        }
+    };
+    value.to_string()
+}
