@@ -1,4 +1,10 @@
 //! Fleetward.
+#[cfg(feature = "server")]
+pub mod actors;
+#[cfg(feature = "server")]
+pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
 pub mod domain;
 pub mod protocol;
 #[cfg(feature = "server")]
