@@ -31,7 +31,8 @@ const PAGE: &str = "500";
 impl Server {
     /// The way to it.
     pub fn api(&self, context: &Context) -> Result<Api, CliError> {
-        let given = |flag: &Option<String>, name| flag.clone().or_else(|| context.environment().get(name).map(Into::into));
+        let given =
+            |flag: &Option<String>, name| flag.clone().or_else(|| context.environment().get(name).map(Into::into));
         let server = given(&self.server, "SERVER").unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
         let token = given(&self.token, "TOKEN").ok_or_else(|| {
             let how = "fleetward token create --name NAME --role operator";

@@ -48,7 +48,11 @@ impl Doctor {
             findings.push(running(&config.data_dir));
             match open(&config) {
                 Ok(store) => {
-                    findings.push(finding("database", context.wait(store.ping())?, "answers, and its schema is this program's"));
+                    findings.push(finding(
+                        "database",
+                        context.wait(store.ping())?,
+                        "answers, and its schema is this program's",
+                    ));
                     findings.extend(context.wait(packages(&config, &store))?);
                     store.close();
                 }
@@ -173,9 +177,10 @@ fn descriptors() -> Finding {
     });
     match limit {
         None => note("descriptors", "the limit of open files cannot be read on this system"),
-        Some(limit) if limit < FEW => {
-            note("descriptors", format!("{limit} open files are few: about {} devices; raise it with ulimit -n", limit / 5 * 4))
-        }
+        Some(limit) if limit < FEW => note(
+            "descriptors",
+            format!("{limit} open files are few: about {} devices; raise it with ulimit -n", limit / 5 * 4),
+        ),
         Some(limit) => good("descriptors", format!("{limit} open files, about {} devices", limit / 5 * 4)),
     }
 }

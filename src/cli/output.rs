@@ -1,7 +1,7 @@
 //! Printing data: a table for people, JSON for programs.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 
 use serde_json::Value;
 
@@ -20,11 +20,6 @@ impl Output {
     /// Whether `--json` was given.
     pub fn is_json(&self) -> bool {
         self.json
-    }
-
-    /// Whether a person is likely to watch.
-    pub fn is_terminal(&self) -> bool {
-        std::io::stdout().is_terminal()
     }
 
     /// One line.

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::output::{text, visible};
 use crate::domain::RolloutId;
 use request::Request;
+pub(super) use request::package;
 
 /// Rollouts: who gets which version, and how far it is; over the API
 #[derive(Debug, Args)]
@@ -68,7 +69,9 @@ impl Rollout {
                     return context.output().value(&rollout);
                 }
                 let (id, state) = (text(&rollout, "/id"), text(&rollout, "/state"));
-                context.output().line(format!("rollout {id} is {state}; follow it: fleetward rollout show {id} --watch"))
+                context
+                    .output()
+                    .line(format!("rollout {id} is {state}; follow it: fleetward rollout show {id} --watch"))
             }
             Action::List => list(context, api.all("rollouts", &[])?),
             Action::Show { id, watch: true } => watch::watch(context, &api, id),

@@ -12,7 +12,7 @@ use crate::cli::CliError;
 use crate::cli::simulate::{Swarm, SwarmSettings, device_url, names};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Modules, ModuleName, TokenKind, Version};
+use crate::domain::{ModuleName, Modules, TokenKind, Version};
 use crate::store::secrets::new_token;
 use crate::store::{AddPackage, Blobs, NewPackage, Store};
 

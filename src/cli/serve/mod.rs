@@ -39,7 +39,8 @@ impl Serve {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let config = self.config(context)?;
         telemetry::start(config.log_format, context.environment()).map_err(CliError::Usage)?;
-        let listener = TcpListener::bind(config.listen).map_err(CliError::doing(format!("listen on {}", config.listen)))?;
+        let listener =
+            TcpListener::bind(config.listen).map_err(CliError::doing(format!("listen on {}", config.listen)))?;
         actix_web::rt::System::new().block_on(serve(config, listener, self.demo, context.output()))
     }
 

@@ -15,7 +15,8 @@ impl Chance {
     #[must_use]
     pub fn of(name: &str, salt: u64) -> Self {
         // FNV-1a.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         Self(hash ^ salt)
     }
 

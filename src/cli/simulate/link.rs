@@ -24,7 +24,6 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const CONNECT: Duration = Duration::from_secs(20);
 /// The server pings every 25 s; with nothing from it for this long the connection is dead.
 const SILENCE: Duration = Duration::from_secs(80);
-const FAR: Duration = Duration::from_secs(365 * 86_400);
 /// Small buffers: thousands of these live in one process. They grow while a package comes in.
 const BUFFER: usize = 4096;
 

@@ -3,9 +3,7 @@
 use serde_json::{Map, json};
 
 use super::chance::Chance;
-use crate::domain::{
-    BootId, Location, Modules, ProcessStatus, Report, SdCard, Temperature, Timestamp, millis_rfc3339,
-};
+use crate::domain::{BootId, Location, Modules, ProcessStatus, Report, SdCard, Temperature, Timestamp, millis_rfc3339};
 
 /// The middle of the town that simulated vehicles drive in.
 const TOWN: (f64, f64) = (31.2304, 121.4737);
@@ -49,7 +47,8 @@ impl Numbers {
 
     /// Lets time pass and tells how things are now.
     pub fn report(&mut self, now: Timestamp, modules: &Modules, seq: u64, boot_id: &BootId) -> Report {
-        let elapsed = self.since.map_or(0.0, |since| (now - since).num_milliseconds() as f64 / 1000.0).clamp(0.0, 600.0);
+        let elapsed =
+            self.since.map_or(0.0, |since| (now - since).num_milliseconds() as f64 / 1000.0).clamp(0.0, 600.0);
         self.since = Some(now);
         self.drive(elapsed);
         self.cpu = (self.cpu + self.chance.between(-6.0, 6.0)).clamp(1.0, 99.0);
