@@ -9,3 +9,5 @@ pub mod domain;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod web;

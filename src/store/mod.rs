@@ -4,6 +4,8 @@
 //! writer thread, which puts what waits into one transaction (group commit) and answers after the commit; reads
 //! go through a pool. SQLite and MySQL/MariaDB are the same code.
 
+pub mod secrets;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
