@@ -516,3 +516,36 @@ pub struct OpenRollout {
 pub struct Blobs {
     dir: PathBuf,
 }
+
+/// A blob on its way to the disk; dropped, it leaves nothing behind.
+pub struct BlobWriter {}
+
+impl Blobs {
+    /// Opens the folder, making it where it is missing.
+    pub fn open(dir: PathBuf) -> std::io::Result<Self> {
+        todo!()
+    }
+    pub fn create(&self) -> std::io::Result<BlobWriter> {
+        todo!()
+    }
+    pub fn path(&self, hash: &Sha256Hex) -> PathBuf {
+        todo!()
+    }
+    pub fn remove(&self, hash: &Sha256Hex) -> std::io::Result<()> {
+        todo!()
+    }
+    /// Room on the disk.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        todo!()
+    }
+}
+
+impl BlobWriter {
+    pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        todo!()
+    }
+    /// Synced and in its place.
+    pub fn finish(self) -> std::io::Result<(Sha256Hex, u64)> {
+        todo!()
+    }
+}

@@ -6,15 +6,21 @@
 pub mod access;
 pub mod csrf;
 pub mod error;
+pub mod gates;
 pub mod health;
+pub mod metrics;
 pub mod pages;
 pub mod params;
 pub mod routes;
 pub mod session;
+pub mod setup;
+pub mod sign_in;
+pub mod surround;
+pub mod throttle;
 
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use tokio::sync::watch;
 
@@ -22,6 +28,8 @@ use crate::actors::Fleet;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Blobs, Store};
+use gates::Gates;
+use metrics::Metrics;
 
 /// What handlers work with. One for all workers: make it once, and give each worker a clone of its `web::Data`.
 pub struct WebState {
@@ -32,6 +40,8 @@ pub struct WebState {
     pub clock: Clock,
     /// Turns `true` when the server stops: live streams end then.
     pub stop: watch::Receiver<bool>,
+    pub gates: Gates,
+    pub metrics: Metrics,
 }
 
 impl WebState {
@@ -45,7 +55,8 @@ impl WebState {
         clock: Clock,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { config, store, blobs, fleet, clock, stop }
+        let gates = Gates::new(&config.limits);
+        Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default() }
     }
 }
 
@@ -58,7 +69,10 @@ pub fn configure(state: web::Data<WebState>) -> impl Fn(&mut ServiceConfig) + Cl
             .configure(routes::configure)
             .default_service(web::to(error::no_such_page))
             .wrap(from_fn(access::identify))
-            .wrap(from_fn(error::shape));
+            .wrap(from_fn(gates::limit))
+            .wrap(from_fn(error::shape))
+            .wrap(Compress::default())
+            .wrap(from_fn(surround::surround));
         config.service(site);
     }
 }

@@ -8,14 +8,15 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::domain::Timestamp;
 
-/// Largest JSON body, bytes.
-const JSON_BYTES: usize = 1024 * 1024;
+/// Largest body of JSON or of a form.
+const BODY_BYTES: usize = 1024 * 1024;
 
 /// The fields of a query string or of a form.
 #[derive(Debug, Default)]
@@ -85,9 +86,17 @@ impl Params {
         self.take_with("limit", parse).unwrap_or(100)
     }
 
+    /// A field that must be there; empty when it is not, which [`Params::finish`] says.
+    pub fn required(&mut self, name: &str) -> String {
+        self.left.remove(name).unwrap_or_else(|| {
+            self.complain(name, "is missing");
+            String::new()
+        })
+    }
+
     /// Notes that a field is wrong.
     pub fn complain(&mut self, name: &str, message: impl Into<String>) {
-        self.wrong.insert(name.to_owned(), message.into());
+        self.wrong.entry(name.to_owned()).or_insert(message.into());
     }
 
     /// The end of the reading.
@@ -107,6 +116,43 @@ impl FromRequest for Params {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         std::future::ready(Ok(Self::read(request.query_string())))
+    }
+}
+
+/// The fields of a form that a page sent as the body; its `csrf` has been checked and is left out.
+#[derive(Debug, Default)]
+pub struct FormBody(pub Params);
+
+impl FromRequest for FormBody {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = read_body(request, payload, "application/x-www-form-urlencoded");
+        Box::pin(async move {
+            let mut params = Params::read(&String::from_utf8_lossy(&body.await?));
+            params.text("csrf");
+            Ok(Self(params))
+        })
+    }
+}
+
+/// The bytes of a body of one content type, at most 1 MiB.
+fn read_body(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    wanted: &'static str,
+) -> impl Future<Output = Result<web::Bytes, ApiError>> + use<> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let payload = web::Payload::from_request(request, payload);
+    async move {
+        if given != wanted {
+            return Err(ApiError::wrong_type(wanted));
+        }
+        let unreadable = || ApiError::unreadable("The body could not be read to its end.");
+        let payload = payload.await.map_err(|_| unreadable())?;
+        let body = payload.to_bytes_limited(BODY_BYTES).await;
+        body.map_err(|_| ApiError::too_large("The body is larger than 1 MiB."))?.map_err(|_| unreadable())
     }
 }
 
@@ -199,21 +245,10 @@ fn shown(name: &str) -> String {
 
 impl FromRequest for JsonBody {
     type Error = actix_web::Error;
-    type Future = futures_util::future::LocalBoxFuture<'static, Result<Self, Self::Error>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        let mut payload = web::Payload::from_request(request, payload);
-        Box::pin(async move {
-            if kind != "application/json" {
-                return Err(ApiError::wrong_type("application/json").into());
-            }
-            let payload = (&mut payload).await?;
-            let body = payload.to_bytes_limited(JSON_BYTES).await;
-            let body = body.map_err(|_| ApiError::too_large("The body is larger than 1 MiB."))?;
-            let bytes = body.map_err(|_| ApiError::unreadable("The body could not be read to its end."))?;
-            Ok(Self::read(&bytes)?)
-        })
+        let body = read_body(request, payload, "application/json");
+        Box::pin(async move { Ok(Self::read(&body.await?)?) })
     }
 }
 

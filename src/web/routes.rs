@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::access;
 use super::error::ApiError;
+use super::{access, health, metrics, sign_in};
 use crate::domain::Role;
 
 /// Who may use a route.
@@ -31,6 +31,11 @@ pub struct Route {
 }
 
 const NOTHING: Needs = Needs::Nothing;
+const VIEWER: Needs = Needs::Role(Role::Viewer);
+#[expect(dead_code)]
+const OPERATOR: Needs = Needs::Role(Role::Operator);
+#[expect(dead_code)]
+const ADMIN: Needs = Needs::Role(Role::Admin);
 
 /// `METHOD "path", who => handler;`
 macro_rules! table {
@@ -48,7 +53,13 @@ macro_rules! table {
 #[must_use]
 pub fn table() -> Vec<Route> {
     table! {
-        GET "/healthz", NOTHING => super::health::alive;
+        GET "/healthz", NOTHING => health::alive;
+        GET "/readyz", NOTHING => health::ready;
+        GET "/metrics", Needs::TokenOrLoopback => metrics::show;
+
+        POST "/login", NOTHING => sign_in::login;
+        POST "/logout", VIEWER => sign_in::logout;
+        POST "/setup", NOTHING => sign_in::set_up;
     }
 }
 
@@ -91,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz"];
+        let public = ["/healthz", "/readyz", "/login", "/setup"];
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),
@@ -99,7 +110,7 @@ mod tests {
                 Needs::TokenOrLoopback => assert_eq!(route.path, "/metrics"),
                 Needs::Role(role) => {
                     let changes = !route.method.is_safe();
-                    let by_a_viewer = ["/logout", "/account/password"].contains(&route.path);
+                    let by_a_viewer = ["/logout", "/account"].contains(&route.path);
                     assert!(!changes || role > Role::Viewer || by_a_viewer, "{} {}", route.method, route.path);
                 }
             }
