@@ -15,3 +15,5 @@ pub mod protocol;
 pub mod store;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod web;

@@ -14,11 +14,12 @@ mod report;
 mod rollout;
 mod seq_set;
 mod target;
+mod token;
 mod version;
 
 pub mod millis_rfc3339;
 
-pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User};
+pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use live::LiveEvent;
@@ -30,4 +31,5 @@ pub use report::{Location, ProcessStatus, Report, Sample, SdCard, Temperature, T
 pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
 pub use seq_set::SeqSet;
 pub use target::Target;
+pub use token::{TokenKind, hash_token};
 pub use version::{Version, VersionError};

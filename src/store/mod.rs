@@ -34,6 +34,8 @@ mod blobs;
 mod data_dir;
 mod log;
 
+pub mod secrets;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
