@@ -62,6 +62,29 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// The name of a user or of a token: 1 to 64 printable characters, no space at either end.
+///
+/// # Errors
+/// A sentence that says what would be valid.
+pub fn check_account_name(name: &str) -> Result<(), String> {
+    let length = name.chars().count();
+    if (1..=64).contains(&length) && name.trim() == name && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err("must be 1 to 64 printable characters, without a space at either end".to_owned())
+}
+
+/// A password that may be set: 10 to 256 characters. Length is what counts; nothing else is asked of it.
+///
+/// # Errors
+/// A sentence that says what would be valid.
+pub fn check_password(password: &str) -> Result<(), String> {
+    if (10..=256).contains(&password.chars().count()) {
+        return Ok(());
+    }
+    Err("must be 10 to 256 characters".to_owned())
+}
+
 /// A program's token; only its hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {

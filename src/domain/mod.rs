@@ -20,11 +20,12 @@ mod seq_set;
 mod session;
 mod target;
 mod transfer;
+mod token;
 mod version;
 
 pub mod millis_rfc3339;
 
-pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User};
+pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
 pub use decide::{Decision, Facts, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
@@ -41,4 +42,5 @@ pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
 pub use target::Target;
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
+pub use token::{TokenKind, hash_token};
 pub use version::{Version, VersionError};

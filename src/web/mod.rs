@@ -1,0 +1,82 @@
+//! What people and programs see: pages, API, live streams, and who may do what.
+//!
+//! [`routes`] is the table of everything there is. Handlers hold a permission, take fields apart with [`params`],
+//! call the store or the fleet, and answer; they decide nothing about devices or rollouts.
+
+pub mod access;
+pub mod api;
+pub mod coalesce;
+pub mod csrf;
+pub mod device_door;
+pub mod error;
+pub mod gates;
+pub mod health;
+pub mod live;
+pub mod metrics;
+pub mod pages;
+pub mod params;
+pub mod routes;
+pub mod session;
+pub mod setup;
+pub mod sign_in;
+pub mod surround;
+pub mod throttle;
+
+use std::sync::Arc;
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use tokio::sync::watch;
+
+use crate::actors::Fleet;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{Blobs, Store};
+use gates::Gates;
+use metrics::Metrics;
+
+/// What handlers work with. One for all workers: make it once, and give each worker a clone of its `web::Data`.
+pub struct WebState {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub blobs: Blobs,
+    pub fleet: Fleet,
+    pub clock: Clock,
+    /// Turns `true` when the server stops: live streams end then.
+    pub stop: watch::Receiver<bool>,
+    pub gates: Gates,
+    pub metrics: Metrics,
+}
+
+impl WebState {
+    /// State for the routes of one server.
+    #[must_use]
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        blobs: Blobs,
+        fleet: Fleet,
+        clock: Clock,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let gates = Gates::new(&config.limits);
+        Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default() }
+    }
+}
+
+/// Registers every route, with what surrounds them, in one `App`.
+pub fn configure(state: web::Data<WebState>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    move |config| {
+        config.app_data(state.clone());
+        config.app_data(web::PayloadConfig::new(1024 * 1024));
+        let site = web::scope("")
+            .configure(routes::configure)
+            .default_service(web::to(error::no_such_page))
+            .wrap(from_fn(access::identify))
+            .wrap(from_fn(gates::limit))
+            .wrap(from_fn(error::shape))
+            .wrap(Compress::default())
+            .wrap(from_fn(surround::surround));
+        config.service(site);
+    }
+}

@@ -1,0 +1,164 @@
+//! The route table: every method and path, who may use it, and which function answers.
+
+use actix_web::guard::{self, Guard};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+use super::api::{api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollouts, users};
+use super::error::ApiError;
+use super::{access, device_door, health, live, metrics, sign_in};
+use crate::domain::Role;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Everybody: the way in, and what machines ask about the server's health.
+    Nothing,
+    /// A device's token, checked by the handler.
+    Device,
+    /// A token, or a caller on this very machine; checked by the handler.
+    TokenOrLoopback,
+    /// Somebody with at least this role.
+    Role(Role),
+}
+
+/// One line of the table.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub needs: Needs,
+    make: fn() -> actix_web::Route,
+}
+
+const NOTHING: Needs = Needs::Nothing;
+const VIEWER: Needs = Needs::Role(Role::Viewer);
+const OPERATOR: Needs = Needs::Role(Role::Operator);
+const ADMIN: Needs = Needs::Role(Role::Admin);
+
+/// `METHOD "path", who => handler;`
+macro_rules! table {
+    ($($method:ident $path:literal, $needs:expr => $handler:path;)*) => {
+        vec![$(Route {
+            method: Method::$method,
+            path: $path,
+            needs: $needs,
+            make: || web::route().to($handler),
+        }),*]
+    };
+}
+
+/// Every route there is. A path's methods stand together.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    table! {
+        GET "/healthz", NOTHING => health::alive;
+        GET "/readyz", NOTHING => health::ready;
+        GET "/metrics", Needs::TokenOrLoopback => metrics::show;
+
+        GET "/ws", Needs::Device => device_door::open;
+
+        GET "/api/v1/packages", VIEWER => packages::all;
+        POST "/api/v1/packages", OPERATOR => packages::add;
+        GET "/api/v1/packages/{name}/{version}", VIEWER => packages::one;
+        DELETE "/api/v1/packages/{name}/{version}", OPERATOR => packages::delete;
+        GET "/api/v1/packages/{name}/{version}/file", VIEWER => package_file::show;
+        GET "/api/v1/modules", VIEWER => modules::all;
+        POST "/api/v1/rollouts/plan", OPERATOR => rollouts::plan;
+        GET "/api/v1/rollouts", VIEWER => rollouts::all;
+        POST "/api/v1/rollouts", OPERATOR => rollouts::start;
+        GET "/api/v1/rollouts/{id}", VIEWER => rollouts::one;
+        GET "/api/v1/rollouts/{id}/devices", VIEWER => rollouts::devices;
+        POST "/api/v1/rollouts/{id}/pause", OPERATOR => rollouts::pause;
+        POST "/api/v1/rollouts/{id}/resume", OPERATOR => rollouts::resume;
+        POST "/api/v1/rollouts/{id}/cancel", OPERATOR => rollouts::cancel;
+        GET "/api/v1/devices", VIEWER => devices::all;
+        GET "/api/v1/devices/{device_id}", VIEWER => devices::one;
+        PATCH "/api/v1/devices/{device_id}", OPERATOR => devices::change;
+        DELETE "/api/v1/devices/{device_id}", ADMIN => devices::delete;
+        GET "/api/v1/devices/{device_id}/history", VIEWER => devices::history;
+        POST "/api/v1/devices/{device_id}/allow-enrolment", ADMIN => devices::allow_enrolment;
+        POST "/api/v1/devices/{device_id}/revoke-token", ADMIN => devices::revoke_token;
+        GET "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::all;
+        POST "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::add;
+        DELETE "/api/v1/enrolment-tokens/{id}", ADMIN => enrolment_tokens::delete;
+        GET "/api/v1/tokens", ADMIN => api_tokens::all;
+        POST "/api/v1/tokens", ADMIN => api_tokens::add;
+        DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
+        GET "/api/v1/users", ADMIN => users::all;
+        POST "/api/v1/users", ADMIN => users::add;
+        PATCH "/api/v1/users/{id}", ADMIN => users::change;
+        DELETE "/api/v1/users/{id}", ADMIN => users::delete;
+        GET "/api/v1/live", VIEWER => live::stream;
+
+        POST "/login", NOTHING => sign_in::login;
+        POST "/logout", VIEWER => sign_in::logout;
+        POST "/setup", NOTHING => sign_in::set_up;
+    }
+}
+
+/// Registers the table.
+pub fn configure(config: &mut ServiceConfig) {
+    let table = table();
+    for path_routes in table.chunk_by(|a, b| a.path == b.path) {
+        let mut resource = web::resource(path_routes[0].path);
+        let mut allow = Vec::new();
+        for route in path_routes {
+            let mut answer = (route.make)().guard(method_guard(route.method.clone()));
+            if let Needs::Role(role) = route.needs {
+                answer = answer.wrap(from_fn(move |request, next| access::demand(role, request, next)));
+            }
+            resource = resource.route(answer);
+            allow.push(route.method.to_string());
+        }
+        let allow = allow.join(", ");
+        config.service(resource.default_service(web::to(move || wrong_method(allow.clone()))));
+    }
+}
+
+/// A HEAD is answered as the GET it stands for; the framework leaves the body out.
+fn method_guard(wanted: Method) -> impl Guard {
+    guard::fn_guard(move |context| {
+        let method = &context.head().method;
+        *method == wanted || (wanted == Method::GET && *method == Method::HEAD)
+    })
+}
+
+async fn wrong_method(allow: String) -> super::error::Answer {
+    let status = actix_web::http::StatusCode::METHOD_NOT_ALLOWED;
+    let error = ApiError::new(status, "method_not_allowed", format!("This path answers to {allow}."));
+    Err(ApiError { allow: Some(allow), ..error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_demands_a_permission_or_is_on_the_public_list() {
+        let public = ["/healthz", "/readyz", "/login", "/setup"];
+        for route in table() {
+            match route.needs {
+                Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),
+                Needs::Device => assert_eq!(route.path, "/ws"),
+                Needs::TokenOrLoopback => assert_eq!(route.path, "/metrics"),
+                Needs::Role(role) => {
+                    let changes = !route.method.is_safe();
+                    let by_a_viewer = ["/logout", "/account"].contains(&route.path);
+                    assert!(!changes || role > Role::Viewer || by_a_viewer, "{} {}", route.method, route.path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_route_stands_twice_and_a_paths_methods_stand_together() {
+        let table = table();
+        let mut seen = std::collections::HashSet::new();
+        for paths in table.chunk_by(|a, b| a.path == b.path) {
+            assert!(seen.insert(paths[0].path), "{} stands in two places", paths[0].path);
+            let methods: std::collections::HashSet<_> = paths.iter().map(|route| &route.method).collect();
+            assert_eq!(methods.len(), paths.len(), "{} has a method twice", paths[0].path);
+        }
+    }
+}

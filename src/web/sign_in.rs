@@ -1,0 +1,182 @@
+//! Coming and going: signing in and out, and one's own password.
+
+use actix_web::cookie::Cookie;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::WebState;
+use super::access::{Via, Viewer, Visitor, Who};
+use super::csrf::local_path;
+use super::error::{Answer, ApiError, wants_json};
+use super::gates;
+use super::params::FormBody;
+use super::{session, setup};
+use crate::domain::{User, check_password};
+use crate::store::secrets;
+
+/// Checks a name and a password, with patience for so many tries only, and begins a session.
+///
+/// # Errors
+/// 401 `wrong_credentials`, 429 after too many tries.
+pub async fn sign_in(
+    state: &WebState,
+    request: &HttpRequest,
+    name: &str,
+    password: &str,
+) -> Result<Cookie<'static>, ApiError> {
+    let user = check(state, request, name, password).await?;
+    tracing::info!(user = user.name, "signed in");
+    session::begin(state, &user).await
+}
+
+async fn check(state: &WebState, request: &HttpRequest, name: &str, password: &str) -> Result<User, ApiError> {
+    let address = gates::address(request);
+    let now = state.clock.now();
+    state
+        .gates
+        .throttle(|throttle| throttle.attempt(now, name, address))
+        .map_err(|seconds| ApiError::too_many("Too many tries to sign in; wait a while.", seconds))?;
+    let user = state.store.user_by_name(name).await?;
+    if !verify(state, password, user.as_ref()).await? {
+        tracing::warn!(user = shown(name), %address, "a try to sign in failed");
+        let message = "The name or the password is wrong.";
+        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message));
+    }
+    state.gates.throttle(|throttle| throttle.succeeded(name, address));
+    user.ok_or_else(ApiError::not_signed_in)
+}
+
+/// A stranger's text as the log may show it.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Hashes a password where it keeps nobody waiting.
+///
+/// # Errors
+/// 500 without randomness.
+pub async fn hash(state: &WebState, password: &str) -> Result<String, ApiError> {
+    let _slot = state.gates.passwords.acquire().await.map_err(ApiError::internal)?;
+    let password = password.to_owned();
+    Ok(web::block(move || secrets::hash_password(&password)).await??)
+}
+
+async fn verify(state: &WebState, password: &str, user: Option<&User>) -> Result<bool, ApiError> {
+    let _slot = state.gates.passwords.acquire().await.map_err(ApiError::internal)?;
+    let password = password.to_owned();
+    let hash = user.map(|user| user.password_hash.clone());
+    Ok(web::block(move || secrets::verify_password(&password, hash.as_deref())).await?)
+}
+
+/// `POST /login`: form `name`, `password`, optional `next`. A wrong password leads back to the form.
+///
+/// # Errors
+/// 401 for programs, 422, 429.
+pub async fn login(request: HttpRequest, state: web::Data<WebState>, visitor: Visitor, form: FormBody) -> Answer {
+    let FormBody(mut form) = form;
+    let next = form.text("next").filter(|next| local_path(next).is_some());
+    let name = form.required("name");
+    let password = form.required("password");
+    form.finish()?;
+    match sign_in(&state, &request, &name, &password).await {
+        Ok(cookie) => {
+            end_session_before(&state, visitor.0.as_deref()).await?;
+            Ok(go_to(next.as_deref().unwrap_or("/"), Some(&cookie)))
+        }
+        Err(error) if error.code == "wrong_credentials" && !wants_json(&request) => {
+            let next = next.map(|next| format!("&next={}", query_value(&next))).unwrap_or_default();
+            Ok(go_to(&format!("/login?error=wrong_credentials{next}"), None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `POST /logout`
+///
+/// # Errors
+/// 401, 403
+pub async fn logout(state: web::Data<WebState>, viewer: Viewer) -> Answer {
+    let Via::Session { key_hash, .. } = &viewer.via else {
+        return Err(ApiError::forbidden("no_session", "A token is revoked, not signed out."));
+    };
+    let cookie = session::end(&state, key_hash).await?;
+    Ok(go_to("/login", Some(&cookie)))
+}
+
+/// `POST /setup`: form `token`, `name`, `password`. Makes the first admin and signs in.
+///
+/// # Errors
+/// 403, 409, 422
+pub async fn set_up(state: web::Data<WebState>, form: FormBody) -> Answer {
+    let FormBody(mut form) = form;
+    let token = form.required("token");
+    let name = form.required("name");
+    let password = form.required("password");
+    form.finish()?;
+    let user = setup::finish(&state, &token, &name, &password).await?;
+    let cookie = session::begin(&state, &user).await?;
+    Ok(go_to("/", Some(&cookie)))
+}
+
+/// Changes one's own password. A new session, whose cookie this is, takes the place of the one before.
+///
+/// # Errors
+/// 403 for a program, 422 with `old` or `new`, 429 after too many tries.
+pub async fn change_password(
+    state: &WebState,
+    request: &HttpRequest,
+    viewer: &Viewer,
+    old: &str,
+    new: &str,
+) -> Result<Cookie<'static>, ApiError> {
+    let Via::Session { user_id, .. } = viewer.via else {
+        return Err(ApiError::forbidden("no_session", "Only people have passwords."));
+    };
+    check_password(new).map_err(|message| ApiError::field("new", message))?;
+    let user = check(state, request, &viewer.name, old).await.map_err(|error| match error.code {
+        "wrong_credentials" => ApiError::field("old", "is not your password"),
+        _ => error,
+    })?;
+    let hash = hash(state, new).await?;
+    state.store.set_password(user_id, &hash).await?;
+    end_session_before(state, Some(viewer)).await?;
+    session::begin(state, &user).await
+}
+
+/// Each sign-in has a new key; the one before is void.
+async fn end_session_before(state: &WebState, who: Option<&Who>) -> Result<(), ApiError> {
+    if let Some(Via::Session { key_hash, .. }) = who.map(|who| &who.via) {
+        state.store.delete_session(key_hash).await?;
+    }
+    Ok(())
+}
+
+/// See other: what a form's answer is after it was carried out.
+#[must_use]
+pub fn go_to(path: &str, cookie: Option<&Cookie<'_>>) -> HttpResponse {
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((header::LOCATION, path));
+    if let Some(cookie) = cookie {
+        answer.cookie(cookie.clone());
+    }
+    answer.finish()
+}
+
+/// A text as the value of a query's field.
+#[must_use]
+pub fn query_value(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_survives_the_query_it_is_carried_in() {
+        let path = "/devices?q=a b&tag=x%20=é";
+        let query = format!("next={}", query_value(path));
+        assert_eq!(crate::web::params::pairs(&query), [("next".to_owned(), path.to_owned())]);
+    }
+}
