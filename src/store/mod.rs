@@ -149,3 +149,6 @@ impl Store {
         self.inner.writer.write(verb).await
     }
 }
+
+#[cfg(test)]
+mod tests;
