@@ -43,4 +43,6 @@ pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
 pub use target::Target;
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use token::{TokenKind, hash_token};
+pub use token::{TokenKind, hash_token};
+pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};
