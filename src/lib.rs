@@ -1,4 +1,6 @@
 //! Fleetward.
+#[cfg(feature = "agent")]
+pub mod agent;
 pub mod domain;
 pub mod protocol;
 #[cfg(feature = "server")]
