@@ -88,6 +88,8 @@ pub mod close {
     pub const INVALID: u16 = 1007;
     /// Too large.
     pub const TOO_LARGE: u16 = 1009;
+    /// The server cannot take the device just now (registry of RFC 6455: Try Again Later).
+    pub const TRY_AGAIN: u16 = 1013;
     /// Another connection under the same device_id took over.
     pub const REPLACED: u16 = 4001;
     /// The token was revoked, or the device deleted.

@@ -201,7 +201,13 @@ pub(super) fn containing(text: &str) -> String {
 /// Writes a consistent copy of the database to `path`, where the database can.
 pub(super) fn copy_to(db: &mut Db, path: &str) -> Result<(), super::Fault> {
     match db {
-        Db::Sqlite(_) => Ok(Sql::new("VACUUM INTO ?").bind(path).execute(db).map(drop)?),
+        Db::Sqlite(_) => {
+            // Readers write nothing; a copy counts as writing.
+            Sql::new("PRAGMA query_only = OFF").execute(db)?;
+            let copied = Sql::new("VACUUM INTO ?").bind(path).execute(db);
+            Sql::new("PRAGMA query_only = ON").execute(db)?;
+            Ok(copied.map(drop)?)
+        }
         #[cfg(feature = "mysql")]
         Db::Mysql(_) => Err(super::StoreError::Unusable(
             "a MySQL database is copied with its own tool: mariadb-dump --single-transaction DATABASE".to_owned(),
