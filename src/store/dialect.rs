@@ -3,6 +3,7 @@
 //! Through the multi connection diesel has no upserts, no inserts of many rows and no `returning`; they are here,
 //! as text with bound values.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
@@ -201,7 +202,13 @@ pub(super) fn containing(text: &str) -> String {
 /// Writes a consistent copy of the database to `path`, where the database can.
 pub(super) fn copy_to(db: &mut Db, path: &str) -> Result<(), super::Fault> {
     match db {
-        Db::Sqlite(_) => Ok(Sql::new("VACUUM INTO ?").bind(path).execute(db).map(drop)?),
+        Db::Sqlite(_) => {
+            // The copy counts as a write, though the database itself is only read.
+            db.batch_execute("PRAGMA query_only = OFF")?;
+            let copied = Sql::new("VACUUM INTO ?").bind(path).execute(db);
+            db.batch_execute("PRAGMA query_only = ON")?;
+            Ok(copied.map(drop)?)
+        }
         #[cfg(feature = "mysql")]
         Db::Mysql(_) => Err(super::StoreError::Unusable(
             "a MySQL database is copied with its own tool: mariadb-dump --single-transaction DATABASE".to_owned(),
