@@ -3,7 +3,6 @@
 //! Through the multi connection diesel has no upserts, no inserts of many rows and no `returning`; they are here,
 //! as text with bound values.
 
-use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
@@ -203,10 +202,10 @@ pub(super) fn containing(text: &str) -> String {
 pub(super) fn copy_to(db: &mut Db, path: &str) -> Result<(), super::Fault> {
     match db {
         Db::Sqlite(_) => {
-            // The copy counts as a write, though the database itself is only read.
-            db.batch_execute("PRAGMA query_only = OFF")?;
+            // Readers write nothing; a copy counts as writing.
+            Sql::new("PRAGMA query_only = OFF").execute(db)?;
             let copied = Sql::new("VACUUM INTO ?").bind(path).execute(db);
-            db.batch_execute("PRAGMA query_only = ON")?;
+            Sql::new("PRAGMA query_only = ON").execute(db)?;
             Ok(copied.map(drop)?)
         }
         #[cfg(feature = "mysql")]

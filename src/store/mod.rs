@@ -151,3 +151,6 @@ impl Store {
         self.inner.writer.write(verb).await
     }
 }
+
+#[cfg(test)]
+mod tests;
