@@ -103,9 +103,11 @@ impl AssignmentState {
             // Seen to run the target without our doing, left for a newer rollout, or called off: from anywhere open.
             (from, S::Verifying | S::Verified | S::Superseded | S::Cancelled) => !from.is_final(),
             (S::Waiting, S::Offered | S::Declined) => true,
-            (S::Offered, S::Waiting | S::Downloading | S::Installing | S::Declined | S::TimedOut) => true,
+            (S::Offered, S::Waiting | S::Downloading | S::Installing | S::Declined) => true,
+            (S::Offered, S::Failed | S::Reverted | S::TimedOut) => true,
             (S::Downloading, S::Waiting | S::Installing | S::Failed | S::Reverted | S::TimedOut) => true,
-            (S::Installing, S::Waiting | S::Failed | S::Reverted | S::TimedOut) => true,
+            // The device came back without having said how it went: it is asked again under the same lease.
+            (S::Installing, S::Offered | S::Waiting | S::Failed | S::Reverted | S::TimedOut) => true,
             (S::Verifying, S::Waiting | S::Failed | S::Reverted | S::TimedOut) => true,
             // An admin asks for another try.
             (S::Failed | S::Reverted | S::TimedOut | S::Declined, S::Waiting) => true,

@@ -4,7 +4,11 @@
 
 mod account;
 mod assignment;
+mod course;
+mod decide;
 mod device;
+mod effects;
+mod engine;
 mod live;
 mod names;
 mod package;
@@ -13,7 +17,9 @@ mod policy;
 mod report;
 mod rollout;
 mod seq_set;
+mod session;
 mod target;
+mod transfer;
 mod token;
 mod version;
 
@@ -21,7 +27,10 @@ pub mod millis_rfc3339;
 
 pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use decide::{Decision, Facts, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
+pub use effects::{Effects, OfferSpeech, Speech};
+pub use engine::{Answer, Arrival, Doing, Engine, Refusal};
 pub use live::LiveEvent;
 pub use names::{BootId, DeviceId, KeyId, ModuleName, NameError, PackageId, RolloutId, SessionNo, Sha256Hex};
 pub use package::{Package, Release};
@@ -30,6 +39,10 @@ pub use policy::{Policy, PolicyError, Stage, Timeouts};
 pub use report::{Location, ProcessStatus, Report, Sample, SdCard, Temperature, Timestamp};
 pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
 pub use seq_set::SeqSet;
+pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
 pub use target::Target;
+pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use token::{TokenKind, hash_token};
+pub use token::{TokenKind, hash_token};
+pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};

@@ -20,10 +20,10 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const MAX_TEXT: usize = 64 * 1024;
 
 /// Longest binary frame to a device, bytes.
-pub const MAX_FRAME: usize = 64 * 1024;
+pub const MAX_FRAME: usize = crate::domain::MAX_FRAME as usize;
 
 /// Package bytes that may be under way to one device beyond its last `received`.
-pub const WINDOW: u64 = 1024 * 1024;
+pub const WINDOW: u64 = crate::domain::WINDOW;
 
 /// A device tells its progress at least once in this many bytes.
 pub const PROGRESS_EVERY: u64 = 256 * 1024;
@@ -88,6 +88,8 @@ pub mod close {
     pub const INVALID: u16 = 1007;
     /// Too large.
     pub const TOO_LARGE: u16 = 1009;
+    /// The server cannot take the device just now (registry of RFC 6455: Try Again Later).
+    pub const TRY_AGAIN: u16 = 1013;
     /// Another connection under the same device_id took over.
     pub const REPLACED: u16 = 4001;
     /// The token was revoked, or the device deleted.

@@ -4,10 +4,14 @@
 //! call the store or the fleet, and answer; they decide nothing about devices or rollouts.
 
 pub mod access;
+pub mod api;
+pub mod coalesce;
 pub mod csrf;
+pub mod device_door;
 pub mod error;
 pub mod gates;
 pub mod health;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod params;

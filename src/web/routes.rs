@@ -5,8 +5,9 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
+use super::api::{api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollouts, users};
 use super::error::ApiError;
-use super::{access, health, metrics, sign_in};
+use super::{access, device_door, health, live, metrics, sign_in};
 use crate::domain::Role;
 
 /// Who may use a route.
@@ -32,9 +33,7 @@ pub struct Route {
 
 const NOTHING: Needs = Needs::Nothing;
 const VIEWER: Needs = Needs::Role(Role::Viewer);
-#[expect(dead_code)]
 const OPERATOR: Needs = Needs::Role(Role::Operator);
-#[expect(dead_code)]
 const ADMIN: Needs = Needs::Role(Role::Admin);
 
 /// `METHOD "path", who => handler;`
@@ -56,6 +55,41 @@ pub fn table() -> Vec<Route> {
         GET "/healthz", NOTHING => health::alive;
         GET "/readyz", NOTHING => health::ready;
         GET "/metrics", Needs::TokenOrLoopback => metrics::show;
+
+        GET "/ws", Needs::Device => device_door::open;
+
+        GET "/api/v1/packages", VIEWER => packages::all;
+        POST "/api/v1/packages", OPERATOR => packages::add;
+        GET "/api/v1/packages/{name}/{version}", VIEWER => packages::one;
+        DELETE "/api/v1/packages/{name}/{version}", OPERATOR => packages::delete;
+        GET "/api/v1/packages/{name}/{version}/file", VIEWER => package_file::show;
+        GET "/api/v1/modules", VIEWER => modules::all;
+        POST "/api/v1/rollouts/plan", OPERATOR => rollouts::plan;
+        GET "/api/v1/rollouts", VIEWER => rollouts::all;
+        POST "/api/v1/rollouts", OPERATOR => rollouts::start;
+        GET "/api/v1/rollouts/{id}", VIEWER => rollouts::one;
+        GET "/api/v1/rollouts/{id}/devices", VIEWER => rollouts::devices;
+        POST "/api/v1/rollouts/{id}/pause", OPERATOR => rollouts::pause;
+        POST "/api/v1/rollouts/{id}/resume", OPERATOR => rollouts::resume;
+        POST "/api/v1/rollouts/{id}/cancel", OPERATOR => rollouts::cancel;
+        GET "/api/v1/devices", VIEWER => devices::all;
+        GET "/api/v1/devices/{device_id}", VIEWER => devices::one;
+        PATCH "/api/v1/devices/{device_id}", OPERATOR => devices::change;
+        DELETE "/api/v1/devices/{device_id}", ADMIN => devices::delete;
+        GET "/api/v1/devices/{device_id}/history", VIEWER => devices::history;
+        POST "/api/v1/devices/{device_id}/allow-enrolment", ADMIN => devices::allow_enrolment;
+        POST "/api/v1/devices/{device_id}/revoke-token", ADMIN => devices::revoke_token;
+        GET "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::all;
+        POST "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::add;
+        DELETE "/api/v1/enrolment-tokens/{id}", ADMIN => enrolment_tokens::delete;
+        GET "/api/v1/tokens", ADMIN => api_tokens::all;
+        POST "/api/v1/tokens", ADMIN => api_tokens::add;
+        DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
+        GET "/api/v1/users", ADMIN => users::all;
+        POST "/api/v1/users", ADMIN => users::add;
+        PATCH "/api/v1/users/{id}", ADMIN => users::change;
+        DELETE "/api/v1/users/{id}", ADMIN => users::delete;
+        GET "/api/v1/live", VIEWER => live::stream;
 
         POST "/login", NOTHING => sign_in::login;
         POST "/logout", VIEWER => sign_in::logout;

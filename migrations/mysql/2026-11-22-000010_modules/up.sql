@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS modules (
+    name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+    current_version VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;

@@ -1,0 +1,10 @@
+CREATE TABLE IF NOT EXISTS api_tokens (
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(190) NOT NULL,
+    role VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    hash VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    created_by VARCHAR(190) NOT NULL,
+    expires_at BIGINT,
+    revoked BOOLEAN NOT NULL
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;

@@ -1,0 +1,17 @@
+DROP TABLE enrolment_tokens;
+DROP TABLE api_tokens;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TABLE assignments;
+DROP TABLE rollout_packages;
+DROP TABLE rollouts;
+DROP TABLE modules;
+DROP TABLE packages;
+DROP TABLE report_runs;
+DROP TABLE samples;
+DROP TABLE device_status;
+DROP TABLE version_changes;
+DROP TABLE device_modules;
+DROP TABLE device_tags;
+DROP TABLE devices;
+DROP TABLE settings;

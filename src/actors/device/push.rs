@@ -1,0 +1,121 @@
+//! Sending package bytes: files are read off the actor's thread, a few frames at a time, as the session gives room.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Ctx, DeviceActor};
+use crate::actors::Feed;
+use crate::domain::{KeyId, MAX_FRAME, ModuleName, Room};
+
+/// Read from the file at once, bytes.
+const READ: u64 = 4 * MAX_FRAME;
+
+/// The sending end of one connection.
+#[derive(Default)]
+pub(super) struct Pusher {
+    turn: Option<OwnedSemaphorePermit>,
+    path: PathBuf,
+    file: Option<Arc<File>>,
+    /// A read is under way.
+    reading: bool,
+    /// What those who watch are told about.
+    shown: Option<(KeyId, ModuleName)>,
+}
+
+impl Pusher {
+    pub fn take(&mut self, turn: OwnedSemaphorePermit) {
+        self.turn = Some(turn);
+    }
+
+    pub fn begin(&mut self, path: PathBuf) {
+        self.path = path;
+        self.file = None;
+    }
+
+    pub fn moved(&mut self, feed: &Feed, key_id: KeyId, module: ModuleName, received: u64, size: u64) {
+        self.shown = Some((key_id, module.clone()));
+        feed.moved(key_id, module, received, size);
+    }
+
+    /// Gives the turn to the next device.
+    pub fn stop(&mut self, feed: &Feed) {
+        self.turn = None;
+        self.file = None;
+        if let Some((key_id, module)) = self.shown.take() {
+            feed.over(key_id, &module);
+        }
+    }
+}
+
+/// A piece of a package, and the open file for the next.
+type Piece = std::io::Result<(Arc<File>, Bytes)>;
+
+fn read(file: Option<Arc<File>>, path: &PathBuf, position: u64, length: u64) -> Piece {
+    let file = match file {
+        Some(file) => file,
+        None => Arc::new(File::open(path)?),
+    };
+    let mut piece = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    file.read_exact_at(&mut piece, position)?;
+    Ok((file, Bytes::from(piece)))
+}
+
+impl DeviceActor {
+    /// Sends what may be sent now.
+    pub(super) fn pump(&mut self, ctx: &mut Ctx) {
+        if self.pusher.reading || self.closing {
+            return;
+        }
+        let Some((release, position, room)) = self.session.room(self.links.clock.now()) else { return };
+        let (length, one_frame) = match room {
+            Room::Bytes(n) => (n.min(READ), false),
+            Room::OneFrame(n) => (n, true),
+            Room::Wait | Room::Done => return,
+        };
+        self.pusher.reading = true;
+        let (file, path) = (self.pusher.file.clone(), self.pusher.path.clone());
+        let piece = async move {
+            let piece = tokio::task::spawn_blocking(move || read(file, &path, position, length)).await;
+            if one_frame {
+                // The socket takes the frame before when it asks for more.
+                tokio::task::yield_now().await;
+            }
+            piece.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        };
+        ctx.spawn(piece.into_actor(self).map(move |piece, device, ctx| {
+            device.pusher.reading = false;
+            device.on_piece(&release, position, piece, ctx);
+        }));
+    }
+
+    fn on_piece(&mut self, release: &crate::domain::Release, position: u64, piece: Piece, ctx: &mut Ctx) {
+        let now = self.links.clock.now();
+        // Cancelled meanwhile, or another package's turn.
+        let current = self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);
+        match piece {
+            Ok((file, bytes)) if current => {
+                self.pusher.file = Some(file);
+                let sent = bytes.len() as u64;
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let frame = rest.split_to(rest.len().min(crate::protocol::MAX_FRAME));
+                    ctx.binary(frame);
+                }
+                self.session.sent(sent);
+            }
+            Err(error) if current => {
+                tracing::error!(module = %release.module, version = %release.version, %error, "a package can't be read");
+                self.session.unsendable(format!("the server cannot read the package: {error}"));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        self.carry_out(ctx);
+        self.pump(ctx);
+    }
+}

@@ -1,0 +1,115 @@
+//! The bounded queue between devices and the status logger: so many reports, so many bytes, and no more.
+//!
+//! A report that does not fit waits with its device, whose socket is not read meanwhile. Nothing is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::domain::{BootId, DeviceId, KeyId, Report, Timestamp};
+
+/// Where the acknowledgements of one connection go. Its length is bounded by the intake's: one entry a report.
+pub type Acks = mpsc::UnboundedSender<(BootId, u64)>;
+
+/// A report on its way to the disk.
+#[derive(Debug)]
+pub struct Pending {
+    pub key_id: KeyId,
+    pub device_id: DeviceId,
+    pub report: Report,
+    pub received_at: Timestamp,
+    pub acks: Acks,
+    /// Bytes of the message, for the bound.
+    pub bytes: usize,
+}
+
+/// A report in the queue: its bytes are given back when it is dropped.
+pub struct Queued {
+    pub pending: Pending,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// The devices' end. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    queue: mpsc::Sender<Queued>,
+    bytes: Arc<Semaphore>,
+    capacity: usize,
+    max_bytes: u32,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The queue has been closed: the server ends.
+#[derive(Debug)]
+pub struct Closed;
+
+impl Intake {
+    /// A queue of so many reports and bytes, and the logger's end of it.
+    #[must_use]
+    pub fn new(reports: usize, bytes: usize) -> (Self, mpsc::Receiver<Queued>) {
+        let (queue, receiver) = mpsc::channel(reports.max(1));
+        let max_bytes = u32::try_from(bytes.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let bytes = Arc::new(Semaphore::new(max_bytes as usize));
+        let intake = Self { queue, bytes, capacity: reports, max_bytes, waiting: Arc::default() };
+        (intake, receiver)
+    }
+
+    /// Puts a report in at once.
+    ///
+    /// # Errors
+    /// Gives the report back when it does not fit now, or never will again.
+    pub fn offer(&self, pending: Pending) -> Result<(), Pending> {
+        let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(self.cost(&pending)) else {
+            return Err(pending);
+        };
+        self.queue.try_send(Queued { pending, _bytes: bytes }).map_err(|error| match error {
+            TrySendError::Full(queued) | TrySendError::Closed(queued) => queued.pending,
+        })
+    }
+
+    /// Puts a report in as soon as it fits.
+    ///
+    /// # Errors
+    /// [`Closed`] when the server ends before it does.
+    pub async fn put(&self, pending: Pending) -> Result<(), Closed> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let done = self.put_when_it_fits(pending).await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+
+    async fn put_when_it_fits(&self, pending: Pending) -> Result<(), Closed> {
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(self.cost(&pending)).await.map_err(|_| Closed)?;
+        self.queue.send(Queued { pending, _bytes: bytes }).await.map_err(|_| Closed)
+    }
+
+    fn cost(&self, pending: &Pending) -> u32 {
+        u32::try_from(pending.bytes).unwrap_or(u32::MAX).clamp(1, self.max_bytes)
+    }
+
+    /// Reports in the queue.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.capacity - self.queue.capacity().min(self.capacity)
+    }
+
+    /// Whether nothing is in the queue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reports that fit.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Devices that are not read because theirs does not fit.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}

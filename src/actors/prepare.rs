@@ -1,0 +1,163 @@
+//! From what an admin asks for to a rollout that is written down: checks, plan, rows.
+
+use std::collections::BTreeMap;
+
+use super::{FieldError, RolloutError};
+use crate::domain::{
+    Assignment, AssignmentState, Counts, DeviceId, KeyId, Plan, Policy, Release, Rollout, RolloutId, RolloutPackage,
+    RolloutRequest, RolloutState, Target, Timestamp, plan,
+};
+use crate::store::{NewRollout, Store, StoreError};
+
+/// Most modules that one rollout changes.
+const MAX_PACKAGES: usize = 100;
+
+/// A rollout that is on disk, as the engine takes it.
+pub(super) struct Ready {
+    pub rollout: Rollout,
+    pub rows: Vec<Assignment>,
+    pub tallies: Vec<(u32, Counts)>,
+    pub members: Vec<KeyId>,
+    /// Since when those of them that are offline are.
+    pub away: Vec<(KeyId, Timestamp)>,
+}
+
+/// A plan, and what it rests on.
+pub(super) struct Planned {
+    pub plan: Plan,
+    pub releases: Vec<Release>,
+    away: Vec<(KeyId, Timestamp)>,
+}
+
+impl From<StoreError> for RolloutError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// The same packages for the same target are under way already.
+pub(super) fn same_rollout<'a>(
+    mut live: impl Iterator<Item = &'a Rollout>,
+    request: &RolloutRequest,
+) -> Option<RolloutError> {
+    let versions = |rollout: &Rollout| -> Vec<_> {
+        let release = |p: &RolloutPackage| (p.release.module.clone(), p.release.version.clone());
+        rollout.packages.iter().map(release).collect()
+    };
+    let same = live.find(|rollout| {
+        rollout.state.is_live()
+            && rollout.target == request.target
+            && rollout.allow_rollback == request.allow_rollback
+            && versions(rollout) == request.packages
+    })?;
+    Some(RolloutError::Conflict(format!(
+        "rollout {} has the same packages and target and is {}; cancel it, or change this one",
+        same.id, same.state
+    )))
+}
+
+/// Checks a request and plans it; changes nothing.
+pub(super) async fn make_plan(store: &Store, request: &RolloutRequest, now: Timestamp) -> Result<Planned, RolloutError> {
+    let mut errors = request_errors(request, now);
+    let mut releases = Vec::new();
+    for (index, (module, version)) in request.packages.iter().enumerate() {
+        match store.package(module, version).await? {
+            Some(package) => releases.push(package.release()),
+            None => errors.push(field(&format!("packages[{index}]"), format!("there is no package {module} {version}; upload it first"))),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(RolloutError::Invalid(errors));
+    }
+    let candidates = store.candidates(&request.target).await?;
+    if let Some(error) = missing(&request.target, candidates.iter().map(|c| &c.device_id).collect()) {
+        return Err(RolloutError::Invalid(vec![error]));
+    }
+    let away = candidates.iter().filter(|c| !c.online).map(|c| (c.key_id, c.since)).collect();
+    let plan = plan(request, &releases, candidates);
+    Ok(Planned { plan, releases, away })
+}
+
+fn field(field: &str, message: impl Into<String>) -> FieldError {
+    FieldError { field: field.to_owned(), message: message.into() }
+}
+
+fn request_errors(request: &RolloutRequest, now: Timestamp) -> Vec<FieldError> {
+    let mut errors: Vec<FieldError> =
+        request.policy.errors().into_iter().map(|error| field(&error.field, error.message)).collect();
+    if request.packages.is_empty() {
+        errors.push(field("packages", "name at least one package"));
+    }
+    if request.packages.len() > MAX_PACKAGES {
+        errors.push(field("packages", format!("at most {MAX_PACKAGES} packages")));
+    }
+    for (index, (module, _)) in request.packages.iter().enumerate() {
+        if request.packages[..index].iter().any(|(before, _)| before == module) {
+            errors.push(field(&format!("packages[{index}]"), format!("{module} is named twice; one version per module")));
+        }
+    }
+    if request.policy.not_before.is_some_and(|at| at <= now) {
+        errors.push(field("policy.not_before", "must be in the future; leave it out to start now"));
+    }
+    errors
+}
+
+fn missing(target: &Target, mut found: Vec<&DeviceId>) -> Option<FieldError> {
+    found.sort();
+    match target {
+        Target::DeviceIds(ids) => {
+            let unknown: Vec<&str> =
+                ids.iter().filter(|id| found.binary_search(id).is_err()).map(DeviceId::as_str).take(10).collect();
+            (!unknown.is_empty())
+                .then(|| field("target.device_ids", format!("there is no device {}", unknown.join(", "))))
+        }
+        Target::Tags(_) if found.is_empty() => Some(field("target.tags", "no device has these tags")),
+        Target::All if found.is_empty() => Some(field("target", "there is no device yet")),
+        _ => None,
+    }
+}
+
+/// Checks, plans, and writes down.
+pub(super) async fn write_down(store: &Store, request: RolloutRequest, now: Timestamp) -> Result<Ready, RolloutError> {
+    let Planned { plan, releases, away } = make_plan(store, &request, now).await?;
+    let rows = plan.assignments(now);
+    let exclusions = plan.exclusions(&releases, now);
+    let rollout = first_row(&request, releases, &plan, now);
+    let assignments: Vec<Assignment> = rows.iter().chain(&exclusions).cloned().collect();
+    let tallies = tally(&assignments);
+    let mut members: Vec<KeyId> = assignments.iter().map(|row| row.key_id).collect();
+    members.dedup();
+    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
+    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
+    Ok(Ready { rollout: Rollout { id, ..rollout }, rows, tallies, members, away })
+}
+
+fn first_row(request: &RolloutRequest, releases: Vec<Release>, plan: &Plan, now: Timestamp) -> Rollout {
+    let scheduled = request.policy.not_before.is_some();
+    Rollout {
+        id: RolloutId(0),
+        state: if scheduled { RolloutState::Scheduled } else { RolloutState::Running },
+        why: None,
+        packages: releases
+            .into_iter()
+            .map(|release| RolloutPackage { release, previous_version: None })
+            .collect(),
+        allow_rollback: request.allow_rollback,
+        target: request.target.clone(),
+        policy: Policy { ..request.policy.clone() },
+        open_stages: 0,
+        stages: u32::try_from(plan.stages.len()).unwrap_or(u32::MAX).max(1),
+        created_at: now,
+        created_by: request.by.clone(),
+        ended_at: None,
+    }
+}
+
+fn tally(rows: &[Assignment]) -> Vec<(u32, Counts)> {
+    let mut tallies: BTreeMap<u32, Counts> = BTreeMap::new();
+    for row in rows {
+        tallies.entry(row.stage).or_default().add(row.state, 1);
+    }
+    debug_assert!(rows.iter().all(|row| matches!(row.state, AssignmentState::Waiting | AssignmentState::Excluded)));
+    tallies.into_iter().collect()
+}

@@ -1,0 +1,414 @@
+//! The registry: every connected device, and the one door to each.
+//!
+//! Owns `device -> (address, session number)`. A goodbye with an old number is ignored, so that a late close can't
+//! evict its successor. Keeps no history: that is the store's.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actix::dev::SendError;
+use actix::prelude::*;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{Feed, FleetEvent};
+use crate::clock::Clock;
+use crate::domain::{Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, OfferSpeech, SessionNo, Speech, Tags};
+use crate::domain::{ModuleName, Sha256Hex, Version};
+use crate::protocol::close;
+use crate::store::secrets::{TokenKind, new_token};
+use crate::store::{JoinOutcome, JoinRefusal, JoinRequest, Store, StoreError};
+
+/// How many hellos and goodbyes may wait here.
+const MAILBOX: usize = 16 * 1024;
+
+/// How long a message waits for a device whose mailbox is full before it is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a write that failed waits before it is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections closed at once while draining, and the pause between.
+const DRAIN_BATCH: usize = 200;
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a connection is told.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub enum ToDevice {
+    Offer(OfferSpeech),
+    Cancel { module: ModuleName, version: Version },
+    Close { code: u16, reason: String },
+}
+
+/// A device says hello for the first time on its connection.
+#[derive(Message)]
+#[rtype(result = "Result<Joined, NotJoined>")]
+pub struct Join {
+    pub device_id: DeviceId,
+    pub auth: DeviceAuth,
+    pub modules: Modules,
+    pub door: Recipient<ToDevice>,
+}
+
+/// The device is known, and this connection is its one.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    pub key_id: KeyId,
+    pub session: SessionNo,
+    /// The device's own token, when it has just enrolled.
+    pub token: Option<String>,
+}
+
+/// Why a device is not let in.
+#[derive(Debug, Clone)]
+pub enum NotJoined {
+    Refused(JoinRefusal),
+    Trouble(StoreError),
+}
+
+/// A device tells other versions on the same connection.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Rejoin {
+    pub key_id: KeyId,
+    pub session: SessionNo,
+    pub modules: Modules,
+}
+
+/// A connection has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    pub key_id: KeyId,
+    pub session: SessionNo,
+}
+
+/// Something to be said to a device, if that session is still its one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Say(pub Speech);
+
+/// A device's tags were changed: rollouts for the new ones are for it too.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Refresh(pub KeyId);
+
+/// Ends a device's connection, if it has one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Disconnect {
+    pub key_id: KeyId,
+    pub code: u16,
+    pub reason: String,
+}
+
+/// Ends every connection, in batches, for a restart.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Drain {
+    /// Devices come back within this many seconds.
+    pub window_s: u32,
+}
+
+/// How many devices are connected.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct CountConnections;
+
+struct Connected {
+    device_id: DeviceId,
+    tags: Tags,
+    session: SessionNo,
+    door: Recipient<ToDevice>,
+}
+
+/// See the module.
+pub struct RegistryActor {
+    store: Store,
+    clock: Clock,
+    feed: Feed,
+    updater: mpsc::Sender<FleetEvent>,
+    connected: HashMap<KeyId, Connected>,
+    /// Hellos that are being saved: a goodbye that comes meanwhile must not be saved after them.
+    joining: HashMap<DeviceId, u32>,
+    last_session: i64,
+}
+
+impl RegistryActor {
+    /// A registry of nobody yet.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock, feed: Feed, updater: mpsc::Sender<FleetEvent>) -> Self {
+        Self { store, clock, feed, updater, connected: HashMap::new(), joining: HashMap::new(), last_session: 0 }
+    }
+
+    /// The device is on disk: this connection is its one from now on.
+    fn take_in(&mut self, join: Taken) -> Joined {
+        self.last_session += 1;
+        let session = SessionNo(self.last_session);
+        let Taken { key_id, tags, token, device_id, modules, door } = join;
+        let connected = Connected { device_id: device_id.clone(), tags: tags.clone(), session, door };
+        if let Some(before) = self.connected.insert(key_id, connected) {
+            info!(device_id = %before.device_id, "another connection took over");
+            let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
+            if let Err(error) = before.door.try_send(close) {
+                // Full: its socket is stalled, and the link's own timeout ends it. Closed: it is gone already.
+                warn!(device_id = %before.device_id, %error, "the connection before could not be told");
+            }
+        }
+        self.tell_online(key_id, &device_id, true, Some(modules));
+        Joined { key_id, session, token }
+    }
+
+    fn tell_online(&self, key_id: KeyId, device_id: &DeviceId, online: bool, modules: Option<Modules>) {
+        let since = self.clock.now();
+        self.feed.tell(LiveEvent::Device { key_id, device_id: device_id.clone(), online, since, modules });
+    }
+
+    fn arrival(&self, key_id: KeyId, modules: Modules) -> Option<Arrival> {
+        let connected = self.connected.get(&key_id)?;
+        Some(Arrival {
+            key_id,
+            device_id: connected.device_id.clone(),
+            tags: connected.tags.clone(),
+            session: connected.session,
+            modules,
+        })
+    }
+
+    /// Hands a message to a session, later again while its mailbox is full.
+    fn say(&mut self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice, ctx: &mut Context<Self>) {
+        let Some(connected) = self.connected.get(&key_id) else { return };
+        if session.is_some_and(|session| session != connected.session) {
+            return;
+        }
+        let session = connected.session;
+        match connected.door.try_send(message) {
+            Ok(()) | Err(SendError::Closed(_)) => {}
+            Err(SendError::Full(message)) => {
+                ctx.run_later(BUSY_PAUSE, move |registry, ctx| registry.say(key_id, Some(session), message, ctx));
+            }
+        }
+    }
+
+    fn drain_batch(&mut self, mut left: Vec<Recipient<ToDevice>>, window_s: u32, ctx: &mut Context<Self>) {
+        let batch = left.split_off(left.len().saturating_sub(DRAIN_BATCH));
+        for door in batch {
+            let reason = format!("restart; come back within {window_s} s");
+            // One that is stalled is cut when the server ends.
+            let _ = door.try_send(ToDevice::Close { code: close::RESTART, reason });
+        }
+        if !left.is_empty() {
+            ctx.run_later(DRAIN_PAUSE, move |registry, ctx| registry.drain_batch(left, window_s, ctx));
+        }
+    }
+}
+
+/// A device that the store has taken in.
+struct Taken {
+    key_id: KeyId,
+    tags: Tags,
+    token: Option<String>,
+    device_id: DeviceId,
+    modules: Modules,
+    door: Recipient<ToDevice>,
+}
+
+impl Actor for RegistryActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Join> for RegistryActor {
+    type Result = ResponseActFuture<Self, Result<Joined, NotJoined>>;
+
+    fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
+        let (token, hash) = match join.auth {
+            DeviceAuth::Enrolment(_) => match new_token(TokenKind::Device) {
+                Ok((token, hash)) => (Some(token), hash),
+                Err(error) => {
+                    let trouble = NotJoined::Trouble(StoreError::Unavailable(error.to_string()));
+                    return Box::pin(actix::fut::ready(Err(trouble)));
+                }
+            },
+            DeviceAuth::Open | DeviceAuth::Device(_) => (None, Sha256Hex::of(b"")),
+        };
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let request = JoinRequest {
+            device_id: join.device_id.clone(),
+            auth: join.auth,
+            modules: join.modules.clone(),
+            new_token_hash: hash,
+            now,
+        };
+        *self.joining.entry(join.device_id.clone()).or_default() += 1;
+        let saved = async move { store.join(request).await };
+        let taken = saved.into_actor(self).map(move |outcome, registry, _| match registry.join_saved(&join, outcome) {
+            Ok(JoinOutcome::Joined { key_id, tags, enrolled }) => {
+                let token = token.filter(|_| enrolled);
+                let Join { device_id, modules, door, .. } = join;
+                let joined = registry.take_in(Taken { key_id, tags, token, device_id, modules: modules.clone(), door });
+                Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
+            }
+            Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
+            Err(error) => Err(NotJoined::Trouble(error)),
+        });
+        let told = taken.then(|outcome, registry, _| {
+            async move {
+                let (joined, arrival, updater) = outcome?;
+                if let Some(arrival) = arrival {
+                    // The updater ends only with the server.
+                    let _ = updater.send(FleetEvent::Arrived(arrival)).await;
+                }
+                Ok(joined)
+            }
+            .into_actor(registry)
+        });
+        Box::pin(told)
+    }
+}
+
+impl RegistryActor {
+    /// A hello has been saved, or not.
+    fn join_saved(&mut self, join: &Join, outcome: Result<JoinOutcome, StoreError>) -> Result<JoinOutcome, StoreError> {
+        if let Some(count) = self.joining.get_mut(&join.device_id) {
+            *count -= 1;
+            if *count == 0 {
+                self.joining.remove(&join.device_id);
+            }
+        }
+        outcome
+    }
+}
+
+impl Handler<Rejoin> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, rejoin: Rejoin, ctx: &mut Self::Context) {
+        let Rejoin { key_id, session, modules } = rejoin;
+        let Some(connected) = self.connected.get(&key_id).filter(|connected| connected.session == session) else {
+            return;
+        };
+        self.tell_online(key_id, &connected.device_id.clone(), true, Some(modules.clone()));
+        let Some(arrival) = self.arrival(key_id, modules.clone()) else { return };
+        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
+        let saved = async move {
+            // Saved before the updater acts on it; tried until it is.
+            while let Err(error) = store.set_modules(key_id, modules.clone(), now).await {
+                warn!(%key_id, %error, "versions could not be saved yet");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            let _ = updater.send(FleetEvent::Arrived(arrival)).await;
+        };
+        ctx.spawn(saved.into_actor(self));
+    }
+}
+
+impl Handler<Leave> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
+        let Leave { key_id, session } = leave;
+        if self.connected.get(&key_id).is_none_or(|connected| connected.session != session) {
+            return;
+        }
+        let Some(gone) = self.connected.remove(&key_id) else { return };
+        self.tell_online(key_id, &gone.device_id, false, None);
+        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
+        let coming_back = self.joining.contains_key(&gone.device_id);
+        let saved = async move {
+            let told = updater.send(FleetEvent::Departed(key_id, session));
+            if coming_back {
+                let _ = told.await;
+                return Ok(());
+            }
+            // Side by side, so that the goodbye keeps its place before a hello that comes next.
+            futures_util::join!(told, store.leave(key_id, now)).1
+        };
+        ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| registry.left(key_id, saved, ctx)));
+    }
+}
+
+impl RegistryActor {
+    /// A goodbye that could not be saved is tried again, unless the device is back.
+    fn left(&mut self, key_id: KeyId, saved: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        if let Err(error) = saved {
+            warn!(%key_id, %error, "a goodbye could not be saved yet");
+            ctx.run_later(RETRY_PAUSE, move |registry, ctx| {
+                if !registry.connected.contains_key(&key_id) {
+                    let (store, now) = (registry.store.clone(), registry.clock.now());
+                    let again = async move { store.leave(key_id, now).await };
+                    ctx.spawn(again.into_actor(registry).map(move |saved, registry, ctx| {
+                        registry.left(key_id, saved, ctx);
+                    }));
+                }
+            });
+        }
+    }
+}
+
+impl Handler<Say> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, Say(speech): Say, ctx: &mut Self::Context) {
+        match speech {
+            Speech::Offer(offer) => self.say(offer.key_id, Some(offer.session), ToDevice::Offer(offer), ctx),
+            Speech::Cancel { key_id, session, module, version } => {
+                self.say(key_id, Some(session), ToDevice::Cancel { module, version }, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<Disconnect> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, disconnect: Disconnect, ctx: &mut Self::Context) {
+        let Disconnect { key_id, code, reason } = disconnect;
+        self.say(key_id, None, ToDevice::Close { code, reason }, ctx);
+    }
+}
+
+impl Handler<Refresh> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, Refresh(key_id): Refresh, ctx: &mut Self::Context) {
+        let store = self.store.clone();
+        let read = async move { store.device_by_key(key_id).await };
+        ctx.spawn(read.into_actor(self).map(move |device, registry, ctx| match device {
+            Ok(Some(device)) => {
+                if let Some(connected) = registry.connected.get_mut(&key_id) {
+                    connected.tags = device.tags;
+                }
+                if let Some(arrival) = registry.arrival(key_id, device.modules) {
+                    let updater = registry.updater.clone();
+                    // The updater ends only with the server.
+                    let told = async move { updater.send(FleetEvent::Arrived(arrival)).await };
+                    ctx.spawn(told.into_actor(registry).map(|_, _, _| ()));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%key_id, %error, "new tags count from the next hello on"),
+        }));
+    }
+}
+
+impl Handler<Drain> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
+        let doors = self.connected.values().map(|connected| connected.door.clone()).collect();
+        self.drain_batch(doors, drain.window_s, ctx);
+    }
+}
+
+impl Handler<CountConnections> for RegistryActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountConnections, _: &mut Self::Context) -> usize {
+        self.connected.len()
+    }
+}

@@ -1,0 +1,379 @@
+//! The rollout engine: every live rollout over every device that matters to one, as one state machine.
+//!
+//! Each event returns [`Effects`]: rows to be saved, then things to be said. In memory only what may still change
+//! is kept; a rollout's ended assignments are numbers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::TimeDelta;
+
+#[cfg(test)]
+mod model;
+mod steps;
+
+use super::course::{Course, Leases, Move, Step};
+use super::{
+    Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, ModuleName, Modules,
+    OfferSpeech, Rollout, RolloutId, RolloutState, SessionNo, Speech, Standing, Tags, Target, Timestamp, Version,
+    compare, decide,
+};
+
+/// A device that says hello, as the engine sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    pub key_id: KeyId,
+    pub device_id: DeviceId,
+    pub tags: Tags,
+    pub session: SessionNo,
+    pub modules: Modules,
+}
+
+/// What a device answered to an `update_list`, for one package of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Wanted,
+    /// With the reason's word.
+    Declined(String),
+}
+
+/// What a device did with a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// Its bytes begin to go out.
+    Sending,
+    /// It has every byte.
+    Received,
+    Installed,
+    Failed(String),
+    RolledBack(String),
+}
+
+/// A command that the rollout's state forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such rollout, or it has ended")]
+    NotLive,
+    #[error("the rollout is {0}, so this can't be done")]
+    Forbidden(RolloutState),
+}
+
+#[derive(Debug)]
+struct Known {
+    device_id: DeviceId,
+    tags: Tags,
+    session: SessionNo,
+    modules: Modules,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Engine {
+    courses: BTreeMap<RolloutId, Course>,
+    /// Devices that are online.
+    online: HashMap<KeyId, Known>,
+    /// Since when devices that were seen to go are away.
+    away: HashMap<KeyId, Timestamp>,
+    leases: Leases,
+    /// The newest rollout, whose stage for it is open, of each module of each device.
+    claims: HashMap<(KeyId, ModuleName), RolloutId>,
+}
+
+impl Engine {
+    /// Takes up a rollout after a start of the server: offers of the life before are void, as their connections are
+    /// gone; what was being installed or verified keeps its lease and its deadline.
+    pub fn take_up(
+        &mut self,
+        now: Timestamp,
+        rollout: Rollout,
+        open: Vec<Assignment>,
+        tallies: Vec<(u32, Counts)>,
+        members: Vec<KeyId>,
+    ) -> Effects {
+        let id = rollout.id;
+        let course = Course::new(rollout, open, tallies, members.into_iter().collect());
+        course.claim_leases(&mut self.leases);
+        for key in course.open_devices() {
+            self.away.entry(key).or_insert(now);
+        }
+        self.courses.insert(id, course);
+        self.with(id, now, |engine, id, step| {
+            for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
+                engine.release_link(step, id, key);
+            }
+            engine.claim(step, id, None);
+        })
+    }
+
+    /// A rollout that was just written down: `rows` are its assignments that are not final, `away` says since when
+    /// the devices that are offline are.
+    pub fn begin(
+        &mut self,
+        now: Timestamp,
+        rollout: Rollout,
+        rows: Vec<Assignment>,
+        tallies: Vec<(u32, Counts)>,
+        members: Vec<KeyId>,
+        away: Vec<(KeyId, Timestamp)>,
+    ) -> Effects {
+        let id = rollout.id;
+        for (key, since) in away.into_iter().filter(|(key, _)| !self.online.contains_key(key)) {
+            self.away.insert(key, since);
+        }
+        self.courses.insert(id, Course::new(rollout, rows, tallies, members.into_iter().collect()));
+        self.with(id, now, |engine, id, step| {
+            engine.claim(step, id, None);
+            for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
+                engine.compare_device(step, id, key, false);
+            }
+        })
+    }
+
+    /// A device says hello, for the first time on this connection or again. One on an old connection changes nothing.
+    pub fn arrived(&mut self, now: Timestamp, arrival: Arrival) -> Effects {
+        let mut effects = Effects::default();
+        let key = arrival.key_id;
+        if self.online.get(&key).is_some_and(|known| known.session > arrival.session) {
+            return effects;
+        }
+        let known = Known {
+            device_id: arrival.device_id,
+            tags: arrival.tags,
+            session: arrival.session,
+            modules: arrival.modules,
+        };
+        let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
+        self.online.insert(key, known);
+        self.away.remove(&key);
+        let mut leases = std::mem::take(&mut self.leases);
+        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
+        for id in self.ids() {
+            self.compare_device(&mut step, id, key, new_connection);
+        }
+        self.join(&mut step, key);
+        self.go_on(&mut step, key);
+        self.leases = leases;
+        effects
+    }
+
+    /// A connection ended. An old session's goodbye changes nothing.
+    pub fn departed(&mut self, now: Timestamp, key: KeyId, session: SessionNo) -> Effects {
+        if self.online.get(&key).is_none_or(|known| known.session != session) {
+            return Effects::default();
+        }
+        self.online.remove(&key);
+        self.away.insert(key, now);
+        self.on_device(now, key, |engine, step| {
+            for id in engine.ids() {
+                engine.release_link(step, id, key);
+            }
+        })
+    }
+
+    /// A device answered for one package of an offer.
+    pub fn answered(
+        &mut self,
+        now: Timestamp,
+        key: KeyId,
+        module: &ModuleName,
+        version: &Version,
+        answer: Answer,
+    ) -> Effects {
+        self.on_row(now, key, module, version, |course, step| {
+            let Some(row) = course.row(key, module, version).filter(|row| row.state == S::Offered).cloned() else {
+                return;
+            };
+            let timeouts = course.rollout.policy.timeouts_s;
+            match answer {
+                Answer::Wanted => {
+                    let until = later(step.now, timeouts.downloading);
+                    course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
+                }
+                // It is still at what it was given before its link was cut.
+                Answer::Declined(reason) if reason == "busy" && row.reason.as_deref() == Some(ASKED_AGAIN) => {
+                    let until = later(step.now, timeouts.installing);
+                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
+                }
+                Answer::Declined(reason) if reason == "busy" => {
+                    let until = later(step.now, BUSY_PAUSE_S);
+                    course.transition(step, key, module, S::Waiting, |row| {
+                        row.until = Some(until);
+                        row.reason = Some(reason);
+                    });
+                }
+                Answer::Declined(reason) => {
+                    course.transition(step, key, module, S::Declined, |row| row.reason = Some(reason));
+                }
+            }
+        })
+    }
+
+    /// A device got on with a package, or failed to.
+    pub fn did(&mut self, now: Timestamp, key: KeyId, module: &ModuleName, version: &Version, doing: Doing) -> Effects {
+        self.on_row(now, key, module, version, |course, step| {
+            let Some(row) = course.row(key, module, version).cloned() else { return };
+            let timeouts = course.rollout.policy.timeouts_s;
+            match doing {
+                Doing::Sending if row.state == S::Downloading => {
+                    let until = later(step.now, timeouts.downloading);
+                    course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
+                }
+                Doing::Received if matches!(row.state, S::Offered | S::Downloading) => {
+                    let until = later(step.now, timeouts.installing);
+                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
+                }
+                // Told late, after its lease had ended: the next hello says what it runs.
+                Doing::Installed if row.state.holds_a_lease() && row.state != S::Verifying => {
+                    let until = later(step.now, timeouts.verifying);
+                    course.transition(step, key, module, S::Verifying, |row| row.until = Some(until));
+                }
+                Doing::Failed(error) if row.state.holds_a_lease() => {
+                    course.bad_try(step, key, module, S::Failed, error);
+                }
+                Doing::RolledBack(error) if row.state.holds_a_lease() => {
+                    course.transition(step, key, module, S::Reverted, |row| {
+                        row.attempts += 1;
+                        row.reason = Some(error);
+                    });
+                }
+                _ => {}
+            }
+        })
+    }
+
+    /// An admin stops new offers.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the rollout's state forbids it.
+    pub fn pause(&mut self, now: Timestamp, id: RolloutId, why: String) -> Result<Effects, Refusal> {
+        self.steer(now, id, RolloutState::Paused, |engine, step| {
+            if let Some(course) = engine.courses.get_mut(&id) {
+                course.set_state(step, RolloutState::Paused, Some(why));
+            }
+        })
+    }
+
+    /// An admin lets it go on; failures so far are forgiven.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the rollout's state forbids it.
+    pub fn resume(&mut self, now: Timestamp, id: RolloutId) -> Result<Effects, Refusal> {
+        if self.course(id).is_some_and(|course| course.rollout.state != RolloutState::Paused) {
+            return Err(self.course(id).map_or(Refusal::NotLive, |c| Refusal::Forbidden(c.rollout.state)));
+        }
+        self.steer(now, id, RolloutState::Running, |engine, step| {
+            if let Some(course) = engine.courses.get_mut(&id) {
+                let early = course.rollout.policy.not_before.is_some_and(|at| at > now);
+                let unopened = course.rollout.open_stages == 0;
+                let to = if early && unopened { RolloutState::Scheduled } else { RolloutState::Running };
+                course.set_state(step, to, None);
+            }
+        })
+    }
+
+    /// An admin calls it off: what waits and what is under way ends.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the rollout's state forbids it.
+    pub fn cancel(&mut self, now: Timestamp, id: RolloutId, why: String) -> Result<Effects, Refusal> {
+        let effects = self.steer(now, id, RolloutState::Cancelled, |engine, step| {
+            for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
+                for row in engine.course(id).map(|c| c.rows_of(key).to_vec()).unwrap_or_default() {
+                    engine.end(step, id, &row, S::Cancelled);
+                }
+            }
+            if let Some(course) = engine.courses.get_mut(&id) {
+                course.set_state(step, RolloutState::Cancelled, Some(why));
+            }
+        })?;
+        self.courses.remove(&id);
+        self.claims.retain(|_, claim| *claim != id);
+        Ok(effects)
+    }
+
+    /// A device was deleted: nothing of it is left to do.
+    pub fn forget(&mut self, now: Timestamp, key: KeyId) -> Effects {
+        self.online.remove(&key);
+        let mut effects = self.on_device(now, key, |engine, step| {
+            for id in engine.ids() {
+                for row in engine.course(id).map(|c| c.rows_of(key).to_vec()).unwrap_or_default() {
+                    engine.end(step, id, &row, S::Cancelled);
+                }
+            }
+        });
+        self.away.remove(&key);
+        // Its rows are gone from the database; writing them again would bring them back.
+        effects.assignments.retain(|row| row.key_id != key);
+        effects
+    }
+
+    /// Time passed: deadlines, windows, starts.
+    pub fn tick(&mut self, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        for id in self.ids() {
+            let done = self.with(id, now, |engine, id, step| {
+                for key in engine.courses.get_mut(&id).map(|c| c.due(step.now)).unwrap_or_default() {
+                    engine.wake(step, id, key);
+                    engine.touch_everywhere(step.now, key);
+                }
+            });
+            effects.rollouts.extend(done.rollouts);
+            effects.assignments.extend(done.assignments);
+            effects.speech.extend(done.speech);
+        }
+        self.put_away();
+        effects
+    }
+
+    /// Drops rollouts that have nothing left to do and that no newcomer can join.
+    fn put_away(&mut self) {
+        let mut covered: Vec<ModuleName> = Vec::new();
+        for id in self.ids() {
+            let Some(course) = self.courses.get(&id) else { continue };
+            let modules = || course.rollout.packages.iter().map(|p| p.release.module.clone());
+            let nobody_joins =
+                matches!(course.rollout.target, Target::DeviceIds(_)) || modules().all(|m| covered.contains(&m));
+            if course.rollout.target == Target::All && course.rollout.open_stages == course.rollout.stages {
+                covered.extend(modules());
+            }
+            if nobody_joins && course.rollout.state == RolloutState::Completed && !course.has_open_rows() {
+                self.courses.remove(&id);
+            }
+        }
+    }
+
+    /// How a rollout stands, where it is live or serves latecomers.
+    #[must_use]
+    pub fn rollout(&self, id: RolloutId) -> Option<&Rollout> {
+        self.course(id).map(|course| &course.rollout)
+    }
+
+    /// Every rollout it has in hand.
+    pub fn rollouts(&self) -> impl Iterator<Item = &Rollout> {
+        self.courses.values().map(|course| &course.rollout)
+    }
+
+    /// How many assignments of a rollout hold a lease, and how many are in each state.
+    #[must_use]
+    pub fn tally(&self, id: RolloutId) -> Option<(u32, Counts)> {
+        self.course(id).map(|course| (course.in_flight(), course.counts()))
+    }
+
+    fn course(&self, id: RolloutId) -> Option<&Course> {
+        self.courses.get(&id)
+    }
+
+    /// Newest first.
+    fn ids(&self) -> Vec<RolloutId> {
+        self.courses.keys().rev().copied().collect()
+    }
+}
+
+/// The mark of a device that is asked again for what it may be installing.
+pub(super) const ASKED_AGAIN: &str = "asked_again";
+
+/// How long a device that said it is busy is left alone, seconds.
+const BUSY_PAUSE_S: u32 = 60;
+
+pub(super) fn later(now: Timestamp, seconds: u32) -> Timestamp {
+    now + TimeDelta::seconds(i64::from(seconds))
+}

@@ -1,0 +1,317 @@
+//! Random events against the engine, held to a slow and obvious account of what is saved: a map of rows.
+//!
+//! Shows the invariants named in [`course`](crate::domain::course): limits hold, every lease ends, what the engine
+//! counts is the sum of the rows, and when the fleet is well everything comes to an end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{Policy, Release, RolloutPackage, Sha256Hex, Stage, Target, Timeouts};
+
+const DEVICES: i64 = 8;
+
+/// The database, and the world of devices, as plain maps.
+#[derive(Default)]
+struct World {
+    engine: Engine,
+    now: Timestamp,
+    rollouts: BTreeMap<RolloutId, Rollout>,
+    rows: BTreeMap<(RolloutId, KeyId, ModuleName), Assignment>,
+    sessions: BTreeMap<KeyId, SessionNo>,
+    running: BTreeMap<KeyId, Modules>,
+    offers: BTreeMap<(KeyId, ModuleName), Version>,
+    next_session: i64,
+}
+
+fn module(n: u8) -> ModuleName {
+    ModuleName::new(["app1", "app2"][usize::from(n % 2)]).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = World { now: Timestamp::UNIX_EPOCH + TimeDelta::days(1), ..World::default() };
+        for key in 0..DEVICES {
+            let modules = (0..2).map(|n| (module(n), Version::new("1").unwrap())).collect();
+            world.running.insert(KeyId(key), modules);
+        }
+        world
+    }
+
+    /// Saves, and listens.
+    fn carry_out(&mut self, effects: Effects) {
+        for rollout in effects.rollouts {
+            self.rollouts.insert(rollout.id, rollout);
+        }
+        for row in effects.assignments {
+            if let Some(before) = self.rows.get(&(row.rollout, row.key_id, row.module.clone())) {
+                assert!(!before.state.is_final() || *before == row, "a final row changed: {before:?} -> {row:?}");
+            }
+            self.rows.insert((row.rollout, row.key_id, row.module.clone()), row);
+        }
+        for speech in effects.speech {
+            match speech {
+                Speech::Offer(offer) if self.sessions.get(&offer.key_id) == Some(&offer.session) => {
+                    for release in offer.releases {
+                        self.offers.insert((offer.key_id, release.module), release.version);
+                    }
+                }
+                Speech::Cancel { key_id, module, .. } => {
+                    self.offers.remove(&(key_id, module));
+                }
+                Speech::Offer(_) => panic!("an offer to a session that is gone"),
+            }
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        let mut changing = BTreeSet::new();
+        for (id, rollout) in &self.rollouts {
+            let rows = || self.rows.values().filter(|row| row.rollout == *id);
+            let leased = rows().filter(|row| row.state.holds_a_lease()).count();
+            assert!(leased <= rollout.policy.max_in_flight as usize, "{leased} in flight");
+            for row in rows().filter(|row| row.state.holds_a_lease()) {
+                assert!(row.until.is_some(), "a lease without an end: {row:?}");
+                assert!(row.stage < rollout.open_stages, "offered before its stage opened: {row:?}");
+                assert!(changing.insert((row.key_id, row.module.clone())), "two rollouts change {row:?}");
+            }
+            if let Some((in_flight, counts)) = self.engine.tally(*id) {
+                let mut sum = Counts::default();
+                rows().for_each(|row| sum.add(row.state, 1));
+                assert_eq!((in_flight as usize, counts), (leased, sum));
+            }
+        }
+    }
+
+    fn hello(&mut self, key: KeyId, new_connection: bool) {
+        if new_connection {
+            self.next_session += 1;
+            self.sessions.insert(key, SessionNo(self.next_session));
+            self.offers.retain(|(k, _), _| *k != key);
+        }
+        let Some(session) = self.sessions.get(&key).copied() else { return };
+        let arrival = Arrival {
+            key_id: key,
+            device_id: DeviceId::new(&format!("d{key}")).unwrap(),
+            tags: Tags::new(),
+            session,
+            modules: self.running[&key].clone(),
+        };
+        let effects = self.engine.arrived(self.now, arrival);
+        self.carry_out(effects);
+    }
+
+    fn create(&mut self, version: u8, modules: u8, limit: u8, staged: bool) {
+        let id = RolloutId(self.rollouts.len() as i64 + 1);
+        let names: Vec<u8> = if modules == 2 { vec![0, 1] } else { vec![modules] };
+        let version = Version::new(&version.to_string()).unwrap();
+        let releases: Vec<Release> = names
+            .iter()
+            .map(|n| Release {
+                module: module(*n),
+                version: version.clone(),
+                size: 1,
+                sha256: Sha256Hex::of(b""),
+                signature: None,
+            })
+            .collect();
+        let policy = Policy {
+            max_in_flight: u32::from(limit),
+            stages: if staged { vec![Stage::Count(2)] } else { vec![Stage::Percent(100.0)] },
+            max_failures: 3,
+            health_window_s: 5,
+            attempts: 2,
+            timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },
+            ..Policy::default()
+        };
+        let mut rows = Vec::new();
+        for (key, running) in &self.running {
+            for release in &releases {
+                if compare(running.get(&release.module), &release.version, false).is_ok() {
+                    rows.push(Assignment {
+                        rollout: id,
+                        key_id: *key,
+                        module: release.module.clone(),
+                        from: None,
+                        to: release.version.clone(),
+                        state: S::Waiting,
+                        reason: None,
+                        stage: u32::from(staged && key.0 >= 2),
+                        attempts: 0,
+                        until: None,
+                        seen_since: None,
+                        updated_at: self.now,
+                    });
+                }
+            }
+        }
+        let rollout = Rollout {
+            id,
+            state: RolloutState::Running,
+            why: None,
+            packages: releases.into_iter().map(|release| RolloutPackage { release, previous_version: None }).collect(),
+            allow_rollback: false,
+            target: Target::All,
+            open_stages: 0,
+            stages: if staged { 2 } else { 1 },
+            policy,
+            created_at: self.now,
+            created_by: "a".into(),
+            ended_at: None,
+        };
+        self.rollouts.insert(id, rollout.clone());
+        for row in &rows {
+            self.rows.insert((id, row.key_id, row.module.clone()), row.clone());
+        }
+        let tallies = self.tallies(id);
+        let members = self.running.keys().copied().collect();
+        let effects = self.engine.begin(self.now, rollout, rows, tallies, members, Vec::new());
+        self.carry_out(effects);
+    }
+
+    fn tallies(&self, id: RolloutId) -> Vec<(u32, Counts)> {
+        let mut tallies: BTreeMap<u32, Counts> = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.rollout == id) {
+            tallies.entry(row.stage).or_default().add(row.state, 1);
+        }
+        tallies.into_iter().collect()
+    }
+
+    /// The server dies and starts again with what was saved.
+    fn restart(&mut self) {
+        self.engine = Engine::default();
+        self.sessions.clear();
+        self.offers.clear();
+        for rollout in self.rollouts.values().cloned().collect::<Vec<_>>() {
+            if !rollout.state.is_live() && rollout.state != RolloutState::Completed {
+                continue;
+            }
+            let rows = || self.rows.values().filter(|row| row.rollout == rollout.id);
+            let open = rows().filter(|row| !row.state.is_final()).cloned().collect();
+            let members = self.running.keys().copied().collect();
+            let effects = self.engine.take_up(self.now, rollout.clone(), open, self.tallies(rollout.id), members);
+            self.carry_out(effects);
+        }
+    }
+
+    /// A device does the next thing with something it was offered.
+    fn act(&mut self, pick: u8, how: u8) {
+        let Some(((key, module), version)) =
+            self.offers.iter().nth(usize::from(pick) % self.offers.len().max(1)).map(|(k, v)| (k.clone(), v.clone()))
+        else {
+            return;
+        };
+        let now = self.now;
+        let engine = &mut self.engine;
+        let effects = match how % 10 {
+            0 | 1 => engine.answered(now, key, &module, &version, Answer::Wanted),
+            2 => engine.answered(now, key, &module, &version, Answer::Declined("busy".into())),
+            3 => engine.answered(now, key, &module, &version, Answer::Declined("known_bad".into())),
+            4 => engine.did(now, key, &module, &version, Doing::Received),
+            5 => engine.did(now, key, &module, &version, Doing::Failed("no".into())),
+            6 => engine.did(now, key, &module, &version, Doing::RolledBack("no".into())),
+            7 => engine.did(now, key, &module, &version, Doing::Installed),
+            _ => {
+                self.running.get_mut(&key).unwrap().insert(module, version);
+                return self.hello(key, how % 2 == 0);
+            }
+        };
+        self.carry_out(effects);
+    }
+
+    fn event(&mut self, (kind, a, b): (u8, u8, u8)) {
+        let key = KeyId(i64::from(a) % DEVICES);
+        let id = RolloutId(i64::from(a) % (self.rollouts.len() as i64 + 1));
+        match kind % 24 {
+            0 | 1 => self.hello(key, true),
+            2 => self.hello(key, false),
+            3 => {
+                if let Some(session) = self.sessions.get(&key).copied() {
+                    // Sometimes the goodbye of a session that is long gone.
+                    let stale = b % 4 == 0;
+                    let effects = self.engine.departed(self.now, key, SessionNo(session.0 - i64::from(stale)));
+                    if !stale {
+                        self.sessions.remove(&key);
+                        self.offers.retain(|(k, _), _| *k != key);
+                    }
+                    self.carry_out(effects);
+                }
+            }
+            4 if self.rollouts.len() < 4 => self.create(2 + b % 4, a % 3, 1 + b % 5, a % 2 == 0),
+            5 => {
+                let effects = self.engine.pause(self.now, id, "an admin".into()).unwrap_or_default();
+                self.carry_out(effects);
+            }
+            6 | 7 => {
+                let effects = self.engine.resume(self.now, id).unwrap_or_default();
+                self.carry_out(effects);
+            }
+            8 if b % 4 == 0 => {
+                let effects = self.engine.cancel(self.now, id, "an admin".into()).unwrap_or_default();
+                self.carry_out(effects);
+            }
+            9 if b % 3 == 0 => self.restart(),
+            10..=13 => self.pass(i64::from(b) % 30),
+            _ => self.act(a, b),
+        }
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
+        let effects = self.engine.tick(self.now);
+        self.carry_out(effects);
+    }
+
+    /// From now on every device is there and does as it is asked.
+    fn all_is_well(&mut self) {
+        for key in (0..DEVICES).map(KeyId) {
+            self.hello(key, true);
+        }
+        for _ in 0..400 {
+            if self.rollouts.values().all(|rollout| !rollout.state.is_live()) {
+                break;
+            }
+            for id in self.rollouts.keys().copied().collect::<Vec<_>>() {
+                let effects = self.engine.resume(self.now, id).unwrap_or_default();
+                self.carry_out(effects);
+            }
+            for ((key, module), version) in self.offers.clone() {
+                for doing in [Doing::Received, Doing::Installed] {
+                    let effects = self.engine.answered(self.now, key, &module, &version, Answer::Wanted);
+                    self.carry_out(effects);
+                    let effects = self.engine.did(self.now, key, &module, &version, doing);
+                    self.carry_out(effects);
+                }
+                let current = self.running.get_mut(&key).unwrap();
+                if compare(current.get(&module), &version, false).is_ok() {
+                    current.insert(module.clone(), version);
+                }
+                self.offers.remove(&(key, module));
+                self.hello(key, false);
+            }
+            self.pass(20);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn limits_hold_and_everything_ends(events in prop::collection::vec(any::<(u8, u8, u8)>(), 1..120)) {
+        let mut world = World::new();
+        world.create(2, 2, 3, true);
+        for event in events {
+            world.event(event);
+        }
+        world.all_is_well();
+        for row in world.rows.values() {
+            prop_assert!(row.state.is_final(), "still open: {row:?} of {:?}", world.rollouts[&row.rollout]);
+        }
+        for rollout in world.rollouts.values() {
+            prop_assert!(!rollout.state.is_live(), "still live: {rollout:?}");
+        }
+    }
+}

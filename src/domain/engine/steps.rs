@@ -1,0 +1,404 @@
+//! The engine's inner steps: what each event comes down to, device by device.
+
+use super::*;
+use crate::domain::{Reason, Release};
+
+impl Engine {
+    /// Runs `act` on one rollout, then lets it and every device it touched go on.
+    pub(super) fn with(
+        &mut self,
+        id: RolloutId,
+        now: Timestamp,
+        act: impl FnOnce(&mut Self, RolloutId, &mut Step),
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let mut leases = std::mem::take(&mut self.leases);
+        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
+        act(self, id, &mut step);
+        self.advance(&mut step, id);
+        self.leases = leases;
+        effects
+    }
+
+    /// Runs `act`, then looks at one device again in every rollout.
+    pub(super) fn on_device(&mut self, now: Timestamp, key: KeyId, act: impl FnOnce(&mut Self, &mut Step)) -> Effects {
+        let mut effects = Effects::default();
+        let mut leases = std::mem::take(&mut self.leases);
+        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
+        act(self, &mut step);
+        self.go_on(&mut step, key);
+        self.leases = leases;
+        effects
+    }
+
+    /// Runs `act` on the rollout that holds this module of this device, or has this version open for it.
+    pub(super) fn on_row(
+        &mut self,
+        now: Timestamp,
+        key: KeyId,
+        module: &ModuleName,
+        version: &Version,
+        act: impl FnOnce(&mut Course, &mut Step),
+    ) -> Effects {
+        let held = self.leases.get(&(key, module.clone())).copied();
+        let Some(id) = held.filter(|id| self.course(*id).is_some_and(|c| c.row(key, module, version).is_some())) else {
+            return Effects::default();
+        };
+        self.on_device(now, key, |engine, step| {
+            if let Some(course) = engine.courses.get_mut(&id) {
+                act(course, step);
+            }
+            engine.settle(step, id, key);
+        })
+    }
+
+    /// Checks that an admin's command is allowed, and runs it.
+    pub(super) fn steer(
+        &mut self,
+        now: Timestamp,
+        id: RolloutId,
+        to: RolloutState,
+        act: impl FnOnce(&mut Self, &mut Step),
+    ) -> Result<Effects, Refusal> {
+        let state = self.course(id).ok_or(Refusal::NotLive)?.rollout.state;
+        if !state.may_become(to) {
+            return Err(Refusal::Forbidden(state));
+        }
+        Ok(self.with(id, now, |engine, _, step| act(engine, step)))
+    }
+
+    /// Holds what a device runs against what a rollout wants of it.
+    pub(super) fn compare_device(&mut self, step: &mut Step, id: RolloutId, key: KeyId, new_connection: bool) {
+        let Some(known) = self.online.get(&key) else { return };
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        for row in course.rows_of(key).to_vec() {
+            let running = known.modules.get(&row.module);
+            match running == Some(&row.to) {
+                // Its turn comes when a slot is free: see `offer`.
+                true if row.state == S::Waiting => {}
+                true => seen_running(course, step, &row),
+                false => seen_otherwise(course, step, &row, running, new_connection.then_some(known.session)),
+            }
+        }
+        self.settle(step, id, key);
+    }
+
+    /// Ends assignments whose health window is over, and those that a newer rollout has taken over.
+    pub(super) fn settle(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
+        let online = self.online.contains_key(&key);
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        for row in course.rows_of(key).to_vec() {
+            let well_at = row.seen_since.map(|seen| seen + course.health_window());
+            if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && online {
+                course.transition(step, key, &row.module, S::Verified, |_| {});
+            } else if row.state == S::Waiting && self.claims.get(&(key, row.module.clone())).is_some_and(|c| *c > id) {
+                course.transition(step, key, &row.module, S::Superseded, |_| {});
+            }
+        }
+    }
+
+    /// A device's time has come: a lease ended, a pause is over, a health window is.
+    pub(super) fn wake(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
+        self.settle(step, id, key);
+        let session = self.online.get(&key).map(|known| known.session);
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        for row in course.rows_of(key).to_vec() {
+            if !row.state.holds_a_lease() {
+                continue;
+            }
+            if row.until.is_some_and(|until| until <= step.now) {
+                let reason = format!("no word while {}", row.state);
+                match row.state {
+                    // It said that it is installed, and was not seen to run it: another try would go the same way.
+                    S::Verifying => {
+                        course.transition(step, key, &row.module, S::TimedOut, |row| row.reason = Some(reason));
+                    }
+                    _ => course.bad_try(step, key, &row.module, S::TimedOut, reason),
+                }
+                if let Some(session) = session {
+                    step.effects.speech.push(cancel(session, &row));
+                }
+            } else if session.is_none() && row.seen_since.is_some_and(|seen| seen + course.health_window() <= step.now)
+            {
+                // Away when its window ended: it must be seen again.
+                course.transition(step, key, &row.module, S::Verifying, |changed| {
+                    changed.until = row.until;
+                    changed.seen_since = None;
+                });
+            }
+        }
+    }
+
+    /// A link is gone: what rested on it goes back to waiting, and its slot is free.
+    pub(super) fn release_link(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        for row in course.rows_of(key).to_vec() {
+            if matches!(row.state, S::Offered | S::Downloading) {
+                course.transition(step, key, &row.module, S::Waiting, |_| {});
+            }
+        }
+        self.settle(step, id, key);
+        self.touch(step.now, id, key);
+    }
+
+    /// Ends one assignment from outside, and tells the device.
+    pub(super) fn end(&mut self, step: &mut Step, id: RolloutId, row: &Assignment, to: S) {
+        let session = self.online.get(&row.key_id).map(|known| known.session);
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        if course.transition(step, row.key_id, &row.module, to, |_| {}) {
+            if let Some(session) = session.filter(|_| row.state.holds_a_lease()) {
+                step.effects.speech.push(cancel(session, row));
+            }
+        }
+    }
+
+    /// Marks a rollout as the one that counts for its devices whose stage is open (`only`: those that just opened),
+    /// and ends what older rollouts still wait to do there.
+    pub(super) fn claim(&mut self, step: &mut Step, id: RolloutId, only: Option<Vec<KeyId>>) {
+        let Some(course) = self.course(id) else { return };
+        let modules: Vec<ModuleName> = course.rollout.packages.iter().map(|p| p.release.module.clone()).collect();
+        let keys = only.unwrap_or_else(|| course.members().collect());
+        let keys: Vec<KeyId> = keys.into_iter().filter(|key| course.is_open_for(*key)).collect();
+        for key in keys {
+            for module in &modules {
+                let claim = self.claims.entry((key, module.clone())).or_insert(id);
+                *claim = (*claim).max(id);
+            }
+            for older in self.ids().into_iter().filter(|other| *other < id) {
+                self.settle(step, older, key);
+                self.touch(step.now, older, key);
+            }
+            self.settle(step, id, key);
+            self.touch(step.now, id, key);
+        }
+    }
+
+    /// A device that a running rollout's target includes, and that has not had a turn there, gets one.
+    pub(super) fn join(&mut self, step: &mut Step, key: KeyId) {
+        let Some(known) = self.online.get(&key) else { return };
+        for course in self.courses.values_mut().rev() {
+            let rollout = &course.rollout;
+            if course.is_member(key)
+                || !rollout.target.includes(&known.device_id, &known.tags)
+                || rollout.open_stages == 0
+            {
+                continue;
+            }
+            let mut rows = Vec::new();
+            for release in rollout.packages.iter().map(|p| &p.release) {
+                let from = known.modules.get(&release.module);
+                let claim = self.claims.entry((key, release.module.clone())).or_insert(rollout.id);
+                let newest = *claim <= rollout.id;
+                *claim = (*claim).max(rollout.id);
+                if newest && compare(from, &release.version, rollout.allow_rollback).is_ok() {
+                    rows.push(Assignment {
+                        rollout: rollout.id,
+                        key_id: key,
+                        module: release.module.clone(),
+                        from: from.cloned(),
+                        to: release.version.clone(),
+                        state: S::Waiting,
+                        reason: None,
+                        stage: rollout.stages.saturating_sub(1),
+                        attempts: 0,
+                        until: None,
+                        seen_since: None,
+                        updated_at: step.now,
+                    });
+                }
+            }
+            course.add_member(key, rows, step.effects);
+        }
+    }
+
+    /// After something happened to a device: look at it again everywhere, and let its rollouts go on.
+    pub(super) fn go_on(&mut self, step: &mut Step, key: KeyId) {
+        self.touch_everywhere(step.now, key);
+        for id in self.ids() {
+            if self.course(id).is_some_and(|course| course.is_member(key)) {
+                self.advance(step, id);
+            }
+        }
+    }
+
+    pub(super) fn touch_everywhere(&mut self, now: Timestamp, key: KeyId) {
+        for id in self.ids() {
+            self.touch(now, id, key);
+        }
+    }
+
+    fn touch(&mut self, now: Timestamp, id: RolloutId, key: KeyId) {
+        let away_since = match self.online.contains_key(&key) {
+            true => None,
+            // Never seen in this life: away for as long as it takes to be given up on.
+            false => Some(self.away.get(&key).copied().unwrap_or(Timestamp::UNIX_EPOCH)),
+        };
+        if let Some(course) = self.courses.get_mut(&id) {
+            course.touch(key, away_since, now);
+        }
+    }
+
+    /// Lets a rollout do what it can do by itself now: start, offer, open stages, brake, complete.
+    fn advance(&mut self, step: &mut Step, id: RolloutId) {
+        loop {
+            self.start_if_due(step, id);
+            self.fill(step, id);
+            let Some(course) = self.courses.get_mut(&id) else { return };
+            match course.next_move() {
+                Move::None => return,
+                Move::Brake(why) => {
+                    course.set_state(step, RolloutState::Paused, Some(why));
+                    return;
+                }
+                Move::Complete => {
+                    course.set_state(step, RolloutState::Completed, None);
+                    return;
+                }
+                Move::OpenStage => {
+                    let opened = course.open_stage(step);
+                    self.claim(step, id, Some(opened));
+                }
+            }
+        }
+    }
+
+    fn start_if_due(&mut self, step: &mut Step, id: RolloutId) {
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        let due = course.rollout.policy.not_before.is_none_or(|at| at <= step.now);
+        if course.rollout.state == RolloutState::Scheduled && due {
+            course.set_state(step, RolloutState::Running, None);
+        }
+    }
+
+    /// Reserves slots and asks devices, as far as the limits allow.
+    fn fill(&mut self, step: &mut Step, id: RolloutId) {
+        while let Some(course) = self.courses.get_mut(&id) {
+            if !course.rollout.state.offers() || !course.slots_free() {
+                return;
+            }
+            let Some(key) = course.next_ready() else { return };
+            let moved = self.offer(step, id, key);
+            self.touch(step.now, id, key);
+            // Nothing can be done for it now, whatever slots are free: it is looked at again when that changes.
+            if let Some(course) = self.courses.get_mut(&id).filter(|course| !moved && course.slots_free()) {
+                course.not_ready(key);
+            }
+        }
+    }
+
+    /// Reserves what slots a device can use, and asks it. `false`: nothing changed.
+    fn offer(&mut self, step: &mut Step, id: RolloutId, key: KeyId) -> bool {
+        let Some(known) = self.online.get(&key) else { return false };
+        let Some(course) = self.courses.get_mut(&id) else { return false };
+        let mut moved = false;
+        let mut releases = Vec::new();
+        for row in course.rows_of(key).to_vec() {
+            let facts = Facts { online: true, running: known.modules.get(&row.module) };
+            let standing = Standing {
+                rollout: &course.rollout,
+                assignment: &row,
+                slots_free: course.slots_free(),
+                busy_elsewhere: step.leases.get(&(key, row.module.clone())).is_some_and(|holder| *holder != id),
+            };
+            match decide(facts, Some(standing), step.now) {
+                Decision::Offer => {
+                    let until = later(step.now, course.rollout.policy.timeouts_s.offered);
+                    moved |= course.transition(step, key, &row.module, S::Offered, |row| row.until = Some(until));
+                    releases.extend(course.release(&row.module).cloned());
+                }
+                // It got there without being asked: it still has to stay well for the health window.
+                Decision::Nothing(Reason::UpToDate)
+                    if row.state == S::Waiting && standing.slots_free && !standing.busy_elsewhere =>
+                {
+                    moved = true;
+                    seen_running(course, step, &row);
+                }
+                Decision::Nothing(_) => {}
+            }
+        }
+        if !releases.is_empty() {
+            step.effects.speech.push(offer(course, key, known.session, releases));
+        }
+        if moved {
+            self.settle(step, id, key);
+        }
+        moved
+    }
+}
+
+/// The device runs the target: it must stay well for the health window.
+fn seen_running(course: &mut Course, step: &mut Step, row: &Assignment) {
+    let (until, seen) = match row.state {
+        S::Verifying => (row.until, row.seen_since),
+        _ => (Some(later(step.now, course.rollout.policy.timeouts_s.verifying)), None),
+    };
+    if seen.is_none() {
+        let now = step.now;
+        course.transition(step, row.key_id, &row.module, S::Verifying, |row| {
+            row.until = until;
+            row.seen_since = Some(now);
+        });
+    }
+}
+
+/// The device runs something else than the target.
+fn seen_otherwise(
+    course: &mut Course,
+    step: &mut Step,
+    row: &Assignment,
+    running: Option<&Version>,
+    new_connection: Option<SessionNo>,
+) {
+    let key = row.key_id;
+    match row.state {
+        S::Waiting => {
+            if let Err(reason) = compare(running, &row.to, course.rollout.allow_rollback) {
+                course.transition(step, key, &row.module, S::Declined, |row| {
+                    row.reason = Some(reason.as_str().to_owned());
+                });
+            }
+        }
+        S::Offered | S::Downloading if new_connection.is_some() => {
+            course.transition(step, key, &row.module, S::Waiting, |_| {});
+        }
+        S::Installing => {
+            if let Some(session) = new_connection {
+                ask_again(course, step, row, session);
+            }
+        }
+        S::Verifying if new_connection.is_some() || row.seen_since.is_some() => {
+            let found = running.map_or_else(|| "nothing".to_owned(), Version::to_string);
+            course.transition(step, key, &row.module, S::Reverted, |row| {
+                row.attempts += 1;
+                row.reason = Some(format!("it came back with {found}"));
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The device came back without having said how the install went: it is asked again under the same lease.
+fn ask_again(course: &mut Course, step: &mut Step, row: &Assignment, session: SessionNo) {
+    let until = later(step.now, course.rollout.policy.timeouts_s.offered);
+    course.transition(step, row.key_id, &row.module, S::Offered, |row| {
+        row.until = Some(until);
+        row.reason = Some(ASKED_AGAIN.to_owned());
+    });
+    let releases = course.release(&row.module).cloned().into_iter().collect();
+    step.effects.speech.push(offer(course, row.key_id, session, releases));
+}
+
+fn offer(course: &Course, key_id: KeyId, session: SessionNo, releases: Vec<Release>) -> Speech {
+    Speech::Offer(OfferSpeech {
+        key_id,
+        session,
+        rollout: course.rollout.id,
+        releases,
+        allow_rollback: course.rollout.allow_rollback,
+        bytes_per_second: course.rollout.policy.bytes_per_second,
+    })
+}
+
+fn cancel(session: SessionNo, row: &Assignment) -> Speech {
+    Speech::Cancel { key_id: row.key_id, session, module: row.module.clone(), version: row.to.clone() }
+}

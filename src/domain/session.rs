@@ -1,0 +1,424 @@
+//! One connection of one device, from the upgrade to the close.
+//!
+//! Owns what was said so far: who the device is, what it was asked, which package is on its way. Decides what each
+//! message means; whoever owns the socket carries the [`SessionEffect`]s out in order.
+
+use std::collections::VecDeque;
+
+use chrono::TimeDelta;
+
+use super::transfer::{Room, Sendable, Transfer};
+use super::{
+    Answer, BootId, DeviceId, Doing, ModuleName, Modules, OfferSpeech, Release, Report, RolloutId, Timestamp, Version,
+};
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionEffect {
+    /// Have the registry know the device; [`Session::joined`] or a close follows. Nothing is read until then.
+    Join { device_id: DeviceId, modules: Modules },
+    /// The device runs other versions now.
+    Rejoin(Modules),
+    /// Welcome the device.
+    Welcome { device_id: DeviceId, token: Option<String> },
+    /// Put the report where it gets on disk.
+    Store(Box<Report>),
+    /// Reports up to here are on disk.
+    Ack { run: BootId, seq: u64 },
+    /// Ask which of these the device needs.
+    Ask { rollout: RolloutId, releases: Vec<Release>, allow_rollback: bool },
+    /// Wait for a turn to send; [`Session::turn`] follows.
+    TakeTurn,
+    /// Say that bytes from `offset` of this package follow; then send as [`Session::room`] says.
+    Begin { release: Release, offset: u64 },
+    /// The turn is over.
+    EndTurn,
+    /// Stop receiving this.
+    Cancel { module: ModuleName, version: Version },
+    /// Tell the updater.
+    Answered { module: ModuleName, version: Version, answer: Answer },
+    /// Tell the updater.
+    Did { module: ModuleName, version: Version, doing: Doing },
+    /// For those who watch.
+    Progress { module: ModuleName, received: u64, size: u64 },
+    /// The message was not taken.
+    Refuse(Fault),
+    /// End the connection.
+    Close(CloseCause),
+}
+
+/// Why a message was not taken, where it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    NotHello,
+    WrongDevice,
+    UnknownPackage(ModuleName, Version),
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCause {
+    /// No hello in time.
+    NoHello,
+    /// Nothing was heard for too long.
+    Silent,
+    /// Too many messages that could not be taken.
+    BadMessages,
+    /// A binary frame from a device.
+    Binary,
+}
+
+/// The times a session goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    pub hello: TimeDelta,
+    pub dead_after: TimeDelta,
+}
+
+/// Most messages that could not be taken ...
+const BAD_MESSAGES: usize = 10;
+/// ... within this many seconds.
+const BAD_MESSAGES_WITHIN_S: i64 = 60;
+
+#[derive(Debug)]
+enum Push {
+    Idle,
+    AwaitingTurn(Sendable),
+    Sending(Transfer),
+    /// The device has the bytes.
+    AwaitingResult(Release),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    limits: SessionLimits,
+    opened: Timestamp,
+    heard: Timestamp,
+    device: Option<DeviceId>,
+    bad: VecDeque<Timestamp>,
+    /// The `update_list` that waits for its reply.
+    asked: Option<OfferSpeech>,
+    to_ask: VecDeque<OfferSpeech>,
+    /// Wanted, in the order of the device's reply.
+    queue: VecDeque<Sendable>,
+    push: Push,
+    out: Vec<SessionEffect>,
+}
+
+impl Session {
+    /// A connection that was just upgraded.
+    #[must_use]
+    pub fn new(limits: SessionLimits, now: Timestamp) -> Self {
+        Self {
+            limits,
+            opened: now,
+            heard: now,
+            device: None,
+            bad: VecDeque::new(),
+            asked: None,
+            to_ask: VecDeque::new(),
+            queue: VecDeque::new(),
+            push: Push::Idle,
+            out: Vec::new(),
+        }
+    }
+
+    /// What the calls since the last one want done.
+    pub fn take_effects(&mut self) -> Vec<SessionEffect> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Whether there is anything to take.
+    #[must_use]
+    pub fn has_effects(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Bytes of any kind came.
+    pub fn heard(&mut self, now: Timestamp) {
+        self.heard = now;
+    }
+
+    /// The device says who it is and what it runs.
+    pub fn hello(&mut self, now: Timestamp, device_id: DeviceId, modules: Modules) {
+        match &self.device {
+            None => {
+                self.device = Some(device_id.clone());
+                self.out.push(SessionEffect::Join { device_id, modules });
+            }
+            Some(known) if *known == device_id => {
+                self.seen_running(now, &modules);
+                self.out.push(SessionEffect::Rejoin(modules));
+            }
+            Some(_) => self.refuse(now, Fault::WrongDevice),
+        }
+    }
+
+    /// The registry knows the device. `token`: its own, told once.
+    pub fn joined(&mut self, token: Option<String>) {
+        if let Some(device_id) = self.device.clone() {
+            self.out.push(SessionEffect::Welcome { device_id, token });
+        }
+    }
+
+    /// The registry does not take the device under this name; it may say hello under another.
+    pub fn not_joined(&mut self, now: Timestamp) {
+        self.device = None;
+        self.refuse(now, Fault::WrongDevice);
+    }
+
+    /// A status message.
+    pub fn report(&mut self, now: Timestamp, device_id: &DeviceId, report: Box<Report>) {
+        match &self.device {
+            None => self.refuse(now, Fault::NotHello),
+            Some(known) if known == device_id => self.out.push(SessionEffect::Store(report)),
+            Some(_) => self.refuse(now, Fault::WrongDevice),
+        }
+    }
+
+    /// Reports of this run up to here are on disk.
+    pub fn stored(&mut self, run: BootId, seq: u64) {
+        self.out.push(SessionEffect::Ack { run, seq });
+    }
+
+    /// A message that could not be read.
+    pub fn unreadable(&mut self, now: Timestamp) {
+        let oldest = now - TimeDelta::seconds(BAD_MESSAGES_WITHIN_S);
+        self.bad.push_back(now);
+        while self.bad.front().is_some_and(|at| *at < oldest) {
+            self.bad.pop_front();
+        }
+        if self.bad.len() >= BAD_MESSAGES {
+            self.out.push(SessionEffect::Close(CloseCause::BadMessages));
+        }
+    }
+
+    /// A binary frame, which only the server sends.
+    pub fn binary(&mut self) {
+        self.out.push(SessionEffect::Close(CloseCause::Binary));
+    }
+
+    fn refuse(&mut self, now: Timestamp, fault: Fault) {
+        self.out.push(SessionEffect::Refuse(fault));
+        self.unreadable(now);
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: Timestamp) {
+        if self.device.is_none() && now - self.opened >= self.limits.hello {
+            self.out.push(SessionEffect::Close(CloseCause::NoHello));
+        } else if now - self.heard >= self.limits.dead_after {
+            self.out.push(SessionEffect::Close(CloseCause::Silent));
+        }
+    }
+
+    /// The updater offers packages. One `update_list` waits for its reply at a time.
+    pub fn offer(&mut self, offer: OfferSpeech) {
+        self.to_ask.push_back(offer);
+        self.ask_next();
+    }
+
+    fn ask_next(&mut self) {
+        while self.asked.as_ref().is_none_or(|asked| asked.releases.is_empty()) {
+            self.asked = None;
+            let Some(next) = self.to_ask.pop_front() else { return };
+            if !next.releases.is_empty() {
+                let (rollout, allow_rollback) = (next.rollout, next.allow_rollback);
+                self.out.push(SessionEffect::Ask { rollout, releases: next.releases.clone(), allow_rollback });
+                self.asked = Some(next);
+                return;
+            }
+        }
+    }
+
+    /// The device says what it needs of what it was asked, in its order; `(module, version, offset)`, and what it
+    /// does not want, with reasons. What it leaves out counts as not newer.
+    pub fn replied(
+        &mut self,
+        now: Timestamp,
+        wanted: Vec<(ModuleName, Version, u64)>,
+        declined: Vec<(ModuleName, Version, String)>,
+    ) {
+        if self.device.is_none() {
+            return self.refuse(now, Fault::NotHello);
+        }
+        for (module, version, offset) in wanted {
+            let Some((release, bytes_per_second)) = self.take_asked(&module, &version) else {
+                self.refuse(now, Fault::UnknownPackage(module, version));
+                continue;
+            };
+            let offset = if offset <= release.size { offset } else { 0 };
+            self.out.push(SessionEffect::Answered { module, version, answer: Answer::Wanted });
+            self.queue.push_back(Sendable { release, offset, bytes_per_second });
+        }
+        for (module, version, reason) in declined {
+            if self.take_asked(&module, &version).is_some() {
+                self.out.push(SessionEffect::Answered { module, version, answer: Answer::Declined(reason) });
+            }
+        }
+        for release in self.asked.take().map(|asked| asked.releases).unwrap_or_default() {
+            let answer = Answer::Declined("not_newer".to_owned());
+            self.out.push(SessionEffect::Answered { module: release.module, version: release.version, answer });
+        }
+        self.ask_next();
+        self.push_next();
+    }
+
+    fn take_asked(&mut self, module: &ModuleName, version: &Version) -> Option<(Release, Option<u64>)> {
+        let asked = self.asked.as_mut()?;
+        let at = asked.releases.iter().position(|r| r.module == *module && r.version == *version)?;
+        Some((asked.releases.remove(at), asked.bytes_per_second))
+    }
+
+    fn push_next(&mut self) {
+        if matches!(self.push, Push::Idle) {
+            if let Some(package) = self.queue.pop_front() {
+                self.push = Push::AwaitingTurn(package);
+                self.out.push(SessionEffect::TakeTurn);
+            }
+        }
+    }
+
+    /// It is this session's turn to send. `false`: there is nothing to send any more, and the turn is not used.
+    pub fn turn(&mut self, now: Timestamp) -> bool {
+        match std::mem::replace(&mut self.push, Push::Idle) {
+            Push::AwaitingTurn(package) => {
+                let (module, version) = (package.release.module.clone(), package.release.version.clone());
+                self.out.push(SessionEffect::Did { module, version, doing: Doing::Sending });
+                let (release, offset) = (package.release.clone(), package.offset);
+                self.out.push(SessionEffect::Begin { release, offset });
+                self.push = Push::Sending(Transfer::new(package, now));
+                true
+            }
+            other => {
+                self.push = other;
+                self.push_next();
+                false
+            }
+        }
+    }
+
+    /// What is being sent, from which byte on, and how much of it may go out now.
+    pub fn room(&mut self, now: Timestamp) -> Option<(Release, u64, Room)> {
+        match &mut self.push {
+            Push::Sending(transfer) => {
+                let room = transfer.room(now);
+                Some((transfer.package().release.clone(), transfer.position(), room))
+            }
+            _ => None,
+        }
+    }
+
+    /// These many bytes of what is being sent are with the socket.
+    pub fn sent(&mut self, bytes: u64) {
+        if let Push::Sending(transfer) = &mut self.push {
+            transfer.sent(bytes);
+            self.after_progress();
+        }
+    }
+
+    /// The package's bytes can't be read any more.
+    pub fn unsendable(&mut self, why: String) {
+        if let Push::Sending(transfer) = &self.push {
+            let Release { module, version, .. } = transfer.package().release.clone();
+            self.out.push(SessionEffect::Did {
+                module: module.clone(),
+                version: version.clone(),
+                doing: Doing::Failed(why),
+            });
+            self.stop(&module, &version);
+        }
+    }
+
+    /// The device tells how much of a package it has.
+    pub fn progress(&mut self, now: Timestamp, module: ModuleName, version: Version, received: u64) {
+        match &mut self.push {
+            Push::Sending(transfer) if is(&transfer.package().release, &module, &version) => {
+                transfer.told(received);
+                self.after_progress();
+            }
+            // A word that crossed the last bytes, or a cancel.
+            Push::AwaitingResult(release) if is(release, &module, &version) => {}
+            _ if self.device.is_none() => self.refuse(now, Fault::NotHello),
+            _ => {}
+        }
+    }
+
+    fn after_progress(&mut self) {
+        let Push::Sending(transfer) = &self.push else { return };
+        let release = transfer.package().release.clone();
+        self.out.push(SessionEffect::Progress {
+            module: release.module.clone(),
+            received: transfer.received(),
+            size: release.size,
+        });
+        if transfer.is_complete() {
+            self.out.push(SessionEffect::EndTurn);
+            let (module, version) = (release.module.clone(), release.version.clone());
+            self.out.push(SessionEffect::Did { module, version, doing: Doing::Received });
+            self.push = Push::AwaitingResult(release);
+        }
+    }
+
+    /// The device tells how an install ended.
+    pub fn result(&mut self, now: Timestamp, module: ModuleName, version: Version, doing: Doing) {
+        if self.device.is_none() {
+            return self.refuse(now, Fault::NotHello);
+        }
+        self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing });
+        self.finish(&module, &version);
+    }
+
+    /// A hello that lists the version is as good as a result.
+    fn seen_running(&mut self, _now: Timestamp, modules: &Modules) {
+        let release = match &self.push {
+            Push::AwaitingResult(release) => release,
+            Push::Sending(transfer) => &transfer.package().release,
+            Push::Idle | Push::AwaitingTurn(_) => return,
+        };
+        if modules.get(&release.module) == Some(&release.version) {
+            let (module, version) = (release.module.clone(), release.version.clone());
+            self.finish(&module, &version);
+        }
+    }
+
+    /// The updater takes an offer back, or gives up on it.
+    pub fn cancel(&mut self, module: ModuleName, version: Version) {
+        for offer in self.to_ask.iter_mut().chain(self.asked.as_mut()) {
+            offer.releases.retain(|r| !is(r, &module, &version));
+        }
+        self.stop(&module, &version);
+        self.ask_next();
+    }
+
+    /// Stops sending, and says so to the device where it has heard of it.
+    fn stop(&mut self, module: &ModuleName, version: &Version) {
+        self.out.push(SessionEffect::Cancel { module: module.clone(), version: version.clone() });
+        self.queue.retain(|package| !is(&package.release, module, version));
+        self.finish(module, version);
+    }
+
+    /// This package's turn is over; the next one's begins.
+    fn finish(&mut self, module: &ModuleName, version: &Version) {
+        let (current, has_turn) = match &self.push {
+            Push::Idle => return,
+            Push::AwaitingTurn(package) => (&package.release, false),
+            Push::Sending(transfer) => (&transfer.package().release, true),
+            Push::AwaitingResult(release) => (release, false),
+        };
+        if !is(current, module, version) {
+            return;
+        }
+        if has_turn {
+            self.out.push(SessionEffect::EndTurn);
+        }
+        // One that waits for its turn is told there is nothing to send when the turn comes.
+        self.push = Push::Idle;
+        self.push_next();
+    }
+}
+
+fn is(release: &Release, module: &ModuleName, version: &Version) -> bool {
+    release.module == *module && release.version == *version
+}

@@ -1,0 +1,196 @@
+//! How one package's bytes go out: a credit window for devices that tell their progress, the socket's own pace for
+//! those that do not.
+
+use chrono::TimeDelta;
+
+use super::{Release, Timestamp};
+
+/// Package bytes that may be under way beyond what the device says it has.
+pub const WINDOW: u64 = 1024 * 1024;
+
+/// Longest binary frame, bytes.
+pub const MAX_FRAME: u64 = 64 * 1024;
+
+/// How long a device has to tell its first progress after the first window, seconds.
+const SILENT_AFTER_S: i64 = 5;
+
+/// A package on its way to a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sendable {
+    pub release: Release,
+    /// Bytes that the device has already.
+    pub offset: u64,
+    /// Bytes a second; `None`: as fast as the link takes them.
+    pub bytes_per_second: Option<u64>,
+}
+
+/// The sending of one package. Positions are counted from the package's first byte.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    package: Sendable,
+    /// The next byte to go out.
+    sent: u64,
+    /// Bytes that the device says it has.
+    received: u64,
+    /// The device tells its progress.
+    tells: bool,
+    began: Timestamp,
+    /// Since when the window has been full.
+    full_since: Option<Timestamp>,
+}
+
+/// What may be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// This many bytes at once.
+    Bytes(u64),
+    /// One frame of this many bytes, then only when the socket has taken it.
+    OneFrame(u64),
+    /// Nothing until the device tells more, or time passes.
+    Wait,
+    /// Every byte is out.
+    Done,
+}
+
+impl Transfer {
+    /// Begins at the package's offset.
+    #[must_use]
+    pub fn new(package: Sendable, now: Timestamp) -> Self {
+        let offset = package.offset.min(package.release.size);
+        Self { package, sent: offset, received: offset, tells: false, began: now, full_since: None }
+    }
+
+    /// What is being sent.
+    #[must_use]
+    pub fn package(&self) -> &Sendable {
+        &self.package
+    }
+
+    /// The next byte to go out.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes that the device has, as far as is known.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        if self.tells { self.received } else { self.sent }
+    }
+
+    /// How much may go out now.
+    pub fn room(&mut self, now: Timestamp) -> Room {
+        let left = self.package.release.size - self.sent;
+        if left == 0 {
+            return Room::Done;
+        }
+        let rate = self.allowed_by_rate(now).min(left);
+        if rate == 0 {
+            return Room::Wait;
+        }
+        let credit = (self.received + WINDOW).saturating_sub(self.sent);
+        if credit > 0 {
+            self.full_since = None;
+            return Room::Bytes(credit.min(rate));
+        }
+        let full_since = *self.full_since.get_or_insert(now);
+        let silent = !self.tells && now - full_since >= TimeDelta::seconds(SILENT_AFTER_S);
+        if silent { Room::OneFrame(rate.min(MAX_FRAME)) } else { Room::Wait }
+    }
+
+    fn allowed_by_rate(&self, now: Timestamp) -> u64 {
+        let Some(rate) = self.package.bytes_per_second else { return u64::MAX };
+        let millis = (now - self.began).num_milliseconds().max(0).unsigned_abs();
+        // A second's worth at once, and no frame smaller than it must be.
+        let due = rate.saturating_mul(millis + 1000) / 1000;
+        let allowed = due.saturating_sub(self.sent - self.package.offset);
+        if allowed < MAX_FRAME.min(rate) { 0 } else { allowed }
+    }
+
+    /// These many bytes are with the socket.
+    pub fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
+    /// The device tells how much it has. More than was sent is not believed.
+    pub fn told(&mut self, received: u64) {
+        self.tells = true;
+        self.full_since = None;
+        if received <= self.sent {
+            self.received = self.received.max(received);
+        }
+    }
+
+    /// Whether the device has every byte: it said so, or, where it never says, they are all out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.received() == self.package.release.size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ModuleName, Sha256Hex, Version};
+
+    fn transfer(size: u64, offset: u64, rate: Option<u64>) -> Transfer {
+        let release = Release {
+            module: ModuleName::new("app1").unwrap(),
+            version: Version::new("2").unwrap(),
+            size,
+            sha256: Sha256Hex::of(b""),
+            signature: None,
+        };
+        Transfer::new(Sendable { release, offset, bytes_per_second: rate }, Timestamp::UNIX_EPOCH)
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn never_more_than_a_window_is_under_way_to_a_device_that_tells() {
+        let mut t = transfer(10 * WINDOW, 0, None);
+        assert_eq!(t.room(at(0)), Room::Bytes(WINDOW));
+        t.sent(WINDOW);
+        assert_eq!(t.room(at(0)), Room::Wait);
+        t.told(MAX_FRAME);
+        assert_eq!(t.room(at(0)), Room::Bytes(MAX_FRAME));
+        t.sent(MAX_FRAME);
+        assert_eq!(t.room(at(3600)), Room::Wait, "a device that tells is waited for");
+    }
+
+    #[test]
+    fn a_device_that_tells_nothing_is_served_at_the_sockets_pace_after_five_seconds() {
+        let mut t = transfer(2 * WINDOW, 0, None);
+        t.sent(WINDOW);
+        assert_eq!(t.room(at(0)), Room::Wait);
+        assert_eq!(t.room(at(4)), Room::Wait);
+        assert_eq!(t.room(at(5)), Room::OneFrame(MAX_FRAME));
+        t.sent(WINDOW);
+        assert_eq!(t.room(at(5)), Room::Done);
+        assert!(t.is_complete());
+    }
+
+    #[test]
+    fn a_device_that_tells_has_it_all_only_when_it_says_so() {
+        let mut t = transfer(100, 40, None);
+        assert_eq!(t.room(at(0)), Room::Bytes(60));
+        t.sent(60);
+        t.told(60);
+        assert!(!t.is_complete());
+        t.told(4000);
+        assert!(!t.is_complete(), "more than was sent is not believed");
+        t.told(100);
+        assert!(t.is_complete());
+    }
+
+    #[test]
+    fn a_rate_is_kept() {
+        let mut t = transfer(10 * WINDOW, 0, Some(100_000));
+        assert_eq!(t.room(at(0)), Room::Bytes(100_000));
+        t.sent(100_000);
+        assert_eq!(t.room(at(0)), Room::Wait);
+        assert_eq!(t.room(at(2)), Room::Bytes(200_000));
+    }
+}

@@ -1,0 +1,205 @@
+//! Users and their sessions. There is always an admin once there was one.
+
+use diesel::prelude::*;
+
+use super::connection::Db;
+use super::dialect::{Columns, Value, last_id};
+use super::schema::{sessions, users};
+use super::stored::{NAME, fit, instant, millis, parsed};
+use super::{Outcome, Result, Store};
+use crate::domain::{Role, Sha256Hex, Timestamp, User};
+
+const SESSIONS: Columns = Columns { table: "sessions", key: &["key_hash"], rest: &["user_id", "state", "expires_at"] };
+
+impl Store {
+    /// By name.
+    pub async fn users(&self) -> Result<Vec<User>> {
+        self.read(|db| {
+            let all = users::table.order(users::name_key).select(UserRow::as_select());
+            all.load(db)?.into_iter().map(UserRow::user).collect()
+        })
+        .await
+    }
+
+    pub async fn user(&self, id: i64) -> Result<Option<User>> {
+        self.read(move |db| {
+            let row = users::table.find(id).select(UserRow::as_select());
+            row.first(db).optional()?.map(UserRow::user).transpose()
+        })
+        .await
+    }
+
+    /// Whatever the case.
+    pub async fn user_by_name(&self, name: &str) -> Result<Option<User>> {
+        let key = name_key(name);
+        self.read(move |db| {
+            let row = users::table.filter(users::name_key.eq(&key)).select(UserRow::as_select());
+            row.first(db).optional()?.map(UserRow::user).transpose()
+        })
+        .await
+    }
+
+    /// `None`: the name is taken.
+    pub async fn add_user(&self, name: &str, password_hash: &str, role: Role, now: Timestamp) -> Result<Option<User>> {
+        let (name, password_hash) = (name.to_owned(), password_hash.to_owned());
+        self.write(move |db| add(db, &name, &password_hash, role, now)).await
+    }
+
+    /// The first admin, only while there is no user at all; `None`: there is one.
+    pub async fn add_first_admin(&self, name: &str, password_hash: &str, now: Timestamp) -> Result<Option<User>> {
+        let (name, password_hash) = (name.to_owned(), password_hash.to_owned());
+        self.write(move |db| {
+            let known: i64 = users::table.count().get_result(db)?;
+            if known > 0 { Ok(None) } else { add(db, &name, &password_hash, Role::Admin, now) }
+        })
+        .await
+    }
+
+    /// `false`: no such user.
+    pub async fn set_password(&self, id: i64, password_hash: &str) -> Result<bool> {
+        let password_hash = password_hash.to_owned();
+        self.write(move |db| {
+            let row = users::table.find(id);
+            Ok(diesel::update(row).set(users::password_hash.eq(&password_hash)).execute(db)? > 0)
+        })
+        .await
+    }
+
+    /// `false`: no such user, or it is the last admin.
+    pub async fn set_role(&self, id: i64, role: Role) -> Result<bool> {
+        self.write(move |db| {
+            if role != Role::Admin && is_last_admin(db, id)? {
+                return Ok(false);
+            }
+            Ok(diesel::update(users::table.find(id)).set(users::role.eq(role.as_str())).execute(db)? > 0)
+        })
+        .await
+    }
+
+    /// Its sessions end too. `false`: no such user, or it is the last admin.
+    pub async fn delete_user(&self, id: i64) -> Result<bool> {
+        self.write(move |db| {
+            if is_last_admin(db, id)? {
+                return Ok(false);
+            }
+            Ok(diesel::delete(users::table.find(id)).execute(db)? > 0)
+        })
+        .await
+    }
+
+    pub async fn save_session(
+        &self,
+        key_hash: &Sha256Hex,
+        user_id: Option<i64>,
+        state: &str,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        let row: Vec<Value> = vec![key_hash.as_str().into(), user_id.into(), state.into(), millis(expires_at).into()];
+        self.write(move |db| {
+            // A session of a user deleted meanwhile is not kept.
+            if let Some(id) = user_id
+                && users::table.find(id).count().get_result::<i64>(db)? == 0
+            {
+                return Ok(());
+            }
+            Ok(SESSIONS.upsert(db, vec![row.clone()])?)
+        })
+        .await
+    }
+
+    /// The state, unless it has expired.
+    pub async fn session(&self, key_hash: &Sha256Hex, now: Timestamp) -> Result<Option<String>> {
+        let key = key_hash.clone();
+        self.read(move |db| {
+            let row = sessions::table.find(key.as_str()).filter(sessions::expires_at.gt(millis(now)));
+            Ok(row.select(sessions::state).first(db).optional()?)
+        })
+        .await
+    }
+
+    /// The user of a session, unless it has expired.
+    pub async fn session_user(&self, key_hash: &Sha256Hex, now: Timestamp) -> Result<Option<User>> {
+        let key = key_hash.clone();
+        self.read(move |db| {
+            let row = sessions::table
+                .inner_join(users::table.on(sessions::user_id.eq(users::id.nullable())))
+                .filter(sessions::key_hash.eq(key.as_str()))
+                .filter(sessions::expires_at.gt(millis(now)));
+            row.select(UserRow::as_select()).first(db).optional()?.map(UserRow::user).transpose()
+        })
+        .await
+    }
+
+    pub async fn delete_session(&self, key_hash: &Sha256Hex) -> Result<()> {
+        let key = key_hash.clone();
+        self.write(move |db| Ok(diesel::delete(sessions::table.find(key.as_str())).execute(db).map(drop)?)).await
+    }
+
+    /// Ends every session of a user but one: after a change of password, say. How many ended.
+    pub async fn end_sessions(&self, user_id: i64, but: Option<&Sha256Hex>) -> Result<u64> {
+        let but = but.map_or_else(String::new, |key| key.as_str().to_owned());
+        self.write(move |db| {
+            let others = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::key_hash.ne(&but));
+            Ok(diesel::delete(others).execute(db)? as u64)
+        })
+        .await
+    }
+
+    /// Forgets sessions that have expired. How many.
+    pub async fn prune_sessions(&self, now: Timestamp) -> Result<u64> {
+        self.write(move |db| {
+            let expired = sessions::table.filter(sessions::expires_at.le(millis(now)));
+            Ok(diesel::delete(expired).execute(db)? as u64)
+        })
+        .await
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    id: i64,
+    name: String,
+    password_hash: String,
+    role: String,
+    created_at: i64,
+}
+
+impl UserRow {
+    fn user(self) -> Outcome<User> {
+        Ok(User {
+            id: self.id,
+            name: self.name,
+            password_hash: self.password_hash,
+            role: parsed(&self.role)?,
+            created_at: instant(self.created_at)?,
+        })
+    }
+}
+
+fn name_key(name: &str) -> String {
+    fit(&fit(name, NAME).to_lowercase(), 255)
+}
+
+fn add(db: &mut Db, name: &str, password_hash: &str, role: Role, now: Timestamp) -> Outcome<Option<User>> {
+    let taken: i64 = users::table.filter(users::name_key.eq(name_key(name))).count().get_result(db)?;
+    if taken > 0 {
+        return Ok(None);
+    }
+    let row = (
+        users::name.eq(fit(name, NAME)),
+        users::name_key.eq(name_key(name)),
+        users::password_hash.eq(password_hash),
+        users::role.eq(role.as_str()),
+        users::created_at.eq(millis(now)),
+    );
+    diesel::insert_into(users::table).values(row).execute(db)?;
+    let id = last_id(db)?;
+    users::table.find(id).select(UserRow::as_select()).first(db)?.user().map(Some)
+}
+
+fn is_last_admin(db: &mut Db, id: i64) -> Outcome<bool> {
+    let admins = users::table.filter(users::role.eq(Role::Admin.as_str()));
+    let admins: Vec<i64> = admins.select(users::id).load(db)?;
+    Ok(admins == [id])
+}

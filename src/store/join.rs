@@ -1,0 +1,217 @@
+//! Hello and goodbye: who may come in, what a device runs, and since when it is there.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+
+use super::connection::Db;
+use super::devices::search_key;
+use super::dialect::{Columns, Value, last_id};
+use super::schema::{device_modules, device_tags, devices};
+use super::stored::{millis, parsed};
+use super::{Outcome, Result, Store, tokens};
+use crate::domain::{DeviceAuth, DeviceId, KeyId, Modules, Sha256Hex, Tags, Timestamp};
+
+/// A device says hello.
+#[derive(Debug, Clone)]
+pub struct JoinRequest {
+    pub device_id: DeviceId,
+    pub auth: DeviceAuth,
+    pub modules: Modules,
+    /// Stored as the device's own token if it enrols now.
+    pub new_token_hash: Sha256Hex,
+    pub now: Timestamp,
+}
+
+/// The answer to a hello.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JoinOutcome {
+    Joined {
+        key_id: KeyId,
+        tags: Tags,
+        /// The device enrolled: `new_token_hash` is now its token's, and is to be told once.
+        enrolled: bool,
+    },
+    Refused(JoinRefusal),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinRefusal {
+    /// The device's own token belongs to another `device_id`.
+    WrongDevice,
+    /// The token was revoked, has run out, or is used up.
+    TokenNotValid,
+    /// An enrolment token for a `device_id` that exists and that no admin has allowed to enrol again.
+    AlreadyEnrolled,
+}
+
+const MODULES: Columns =
+    Columns { table: "device_modules", key: &["key_id", "module"], rest: &["version", "previous", "since"] };
+const CHANGES: Columns = Columns {
+    table: "version_changes",
+    key: &[],
+    rest: &["key_id", "module", "old_version", "new_version", "changed_at"],
+};
+
+impl Store {
+    /// By what right the bearer of a token may connect: a device's own, or a valid enrolment token. By hash.
+    pub async fn device_auth(&self, token_hash: &Sha256Hex, now: Timestamp) -> Result<Option<DeviceAuth>> {
+        let hash = token_hash.clone();
+        self.read(move |db| {
+            let own = devices::table.filter(devices::token_hash.eq(hash.as_str())).select(devices::key_id);
+            if let Some(key) = own.first(db).optional()? {
+                return Ok(Some(DeviceAuth::Device(KeyId(key))));
+            }
+            Ok(tokens::valid_enrolment(db, &hash, now)?.map(DeviceAuth::Enrolment))
+        })
+        .await
+    }
+
+    /// Known or enrolled: the device is online, runs these modules (each change of a version is kept). One transaction.
+    pub async fn join(&self, request: JoinRequest) -> Result<JoinOutcome> {
+        self.write(move |db| join(db, &request)).await
+    }
+
+    /// The device tells other versions on the same connection.
+    pub async fn set_modules(&self, key_id: KeyId, modules: Modules, now: Timestamp) -> Result<()> {
+        self.write(move |db| {
+            let known: i64 = devices::table.find(key_id.0).count().get_result(db)?;
+            if known == 0 {
+                return Ok(());
+            }
+            save_modules(db, key_id, &modules, now)
+        })
+        .await
+    }
+
+    /// The device went.
+    pub async fn leave(&self, key_id: KeyId, now: Timestamp) -> Result<()> {
+        self.write(move |db| {
+            let online = devices::table.filter(devices::key_id.eq(key_id.0)).filter(devices::online.eq(true));
+            let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
+            Ok(diesel::update(online).set(gone).execute(db).map(drop)?)
+        })
+        .await
+    }
+
+    /// At start: whoever was online when the server ended is offline now.
+    pub async fn all_offline(&self, now: Timestamp) -> Result<()> {
+        self.write(move |db| {
+            let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
+            Ok(diesel::update(devices::table.filter(devices::online.eq(true))).set(gone).execute(db).map(drop)?)
+        })
+        .await
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = devices)]
+struct KnownRow {
+    key_id: i64,
+    online: bool,
+    may_enrol_again: bool,
+}
+
+fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
+    let row = devices::table.filter(devices::device_id.eq(request.device_id.as_str()));
+    let known: Option<KnownRow> = row.select(KnownRow::as_select()).first(db).optional()?;
+    if let Some(refusal) = refusal(db, request, known.as_ref())? {
+        return Ok(JoinOutcome::Refused(refusal));
+    }
+    let enrolled = matches!(request.auth, DeviceAuth::Enrolment(_));
+    let token = enrolled.then(|| request.new_token_hash.as_str());
+    let key_id = match known {
+        Some(row) => welcome_back(db, &row, token, request.now)?,
+        None => create(db, request, token)?,
+    };
+    save_modules(db, key_id, &request.modules, request.now)?;
+    let tags: Vec<(String, String)> = device_tags::table
+        .filter(device_tags::key_id.eq(key_id.0))
+        .select((device_tags::name, device_tags::value))
+        .load(db)?;
+    Ok(JoinOutcome::Joined { key_id, tags: tags.into_iter().collect(), enrolled })
+}
+
+/// Why the device may not come in; an enrolment token that lets it in has been used once more.
+fn refusal(db: &mut Db, request: &JoinRequest, known: Option<&KnownRow>) -> Outcome<Option<JoinRefusal>> {
+    Ok(match request.auth {
+        DeviceAuth::Open => None,
+        DeviceAuth::Device(key) => match known {
+            Some(row) if row.key_id == key.0 => None,
+            _ => Some(JoinRefusal::WrongDevice),
+        },
+        DeviceAuth::Enrolment(_) if known.is_some_and(|row| !row.may_enrol_again) => Some(JoinRefusal::AlreadyEnrolled),
+        DeviceAuth::Enrolment(id) if tokens::use_enrolment(db, id, request.now)? => None,
+        DeviceAuth::Enrolment(_) => Some(JoinRefusal::TokenNotValid),
+    })
+}
+
+/// `since` is touched only when the device was offline; nothing is written when nothing changed.
+fn welcome_back(db: &mut Db, row: &KnownRow, token: Option<&str>, now: Timestamp) -> Outcome<KeyId> {
+    if !row.online {
+        let here = (devices::online.eq(true), devices::since.eq(millis(now)));
+        diesel::update(devices::table.find(row.key_id)).set(here).execute(db)?;
+    }
+    if let Some(hash) = token {
+        let own = (devices::token_hash.eq(hash), devices::may_enrol_again.eq(false));
+        diesel::update(devices::table.find(row.key_id)).set(own).execute(db)?;
+    }
+    Ok(KeyId(row.key_id))
+}
+
+fn create(db: &mut Db, request: &JoinRequest, token: Option<&str>) -> Outcome<KeyId> {
+    let name = request.device_id.as_str();
+    let row = (
+        devices::device_id.eq(name),
+        devices::name.eq(name),
+        devices::search_key.eq(search_key(name, &request.device_id)),
+        devices::online.eq(true),
+        devices::since.eq(millis(request.now)),
+        devices::created_at.eq(millis(request.now)),
+        devices::token_hash.eq(token),
+        devices::may_enrol_again.eq(false),
+    );
+    diesel::insert_into(devices::table).values(row).execute(db)?;
+    Ok(KeyId(last_id(db)?))
+}
+
+/// Writes down what differs from what is stored, and keeps each change.
+fn save_modules(db: &mut Db, key_id: KeyId, modules: &Modules, now: Timestamp) -> Outcome<()> {
+    let stored: Vec<(String, String)> = device_modules::table
+        .filter(device_modules::key_id.eq(key_id.0))
+        .select((device_modules::module, device_modules::version))
+        .load(db)?;
+    let stored: BTreeMap<String, String> = stored.into_iter().collect();
+    let mut changes: Vec<(&str, Option<&str>, Option<&str>)> = Vec::new();
+    for (module, version) in modules {
+        let old = stored.get(module.as_str()).map(String::as_str);
+        if old != Some(version.as_str()) {
+            changes.push((module.as_str(), old, Some(version.as_str())));
+        }
+    }
+    for (module, version) in &stored {
+        if !modules.contains_key(&parsed(module)?) {
+            changes.push((module, Some(version), None));
+        }
+    }
+    if changes.is_empty() { Ok(()) } else { save_changes(db, key_id, &changes, now) }
+}
+
+type Change<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
+fn save_changes(db: &mut Db, key_id: KeyId, changes: &[Change<'_>], now: Timestamp) -> Outcome<()> {
+    let at = millis(now);
+    let gone: Vec<&str> = changes.iter().filter(|(_, _, new)| new.is_none()).map(|(module, ..)| *module).collect();
+    if !gone.is_empty() {
+        let of_device = device_modules::table.filter(device_modules::key_id.eq(key_id.0));
+        diesel::delete(of_device.filter(device_modules::module.eq_any(gone))).execute(db)?;
+    }
+    let row = |(module, old, new): &Change<'_>| -> Option<Vec<Value>> {
+        Some(vec![key_id.0.into(), (*module).into(), (*new)?.into(), (*old).into(), at.into()])
+    };
+    MODULES.upsert(db, changes.iter().filter_map(row).collect())?;
+    let row = |(module, old, new): &Change<'_>| -> Vec<Value> {
+        vec![key_id.0.into(), (*module).into(), (*old).into(), (*new).into(), at.into()]
+    };
+    Ok(CHANGES.insert(db, changes.iter().map(row).collect())?)
+}

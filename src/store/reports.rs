@@ -1,0 +1,178 @@
+//! Reports: the newest of each device, the history of all, and which numbers of a run are stored.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::connection::Db;
+use super::devices::in_chunks;
+use super::dialect::{Columns, Value};
+use super::log::LogPosition;
+use super::schema::{device_status, devices, report_runs};
+use super::stored::{from_json, millis, to_json};
+use super::{Fault, Outcome, Result, Store, settings};
+use crate::domain::{BootId, KeyId, Report, Sample, SeqSet, Timestamp};
+
+/// A report to be written: the newest state, a history sample.
+#[derive(Debug, Clone)]
+pub struct StatusRecord {
+    pub key_id: KeyId,
+    pub report: Report,
+    pub received_at: Timestamp,
+}
+
+/// What one group commit writes.
+#[derive(Debug, Clone, Default)]
+pub struct RecordBatch {
+    /// In the order received. A device's `device_status` row becomes the one with the newest `timestamp`;
+    /// every one becomes a history sample.
+    pub reports: Vec<StatusRecord>,
+    /// The runs as they are after this batch.
+    pub runs: Vec<(KeyId, BootId, SeqSet)>,
+    pub log_position: Option<LogPosition>,
+}
+
+/// A sample's columns, in the order in which [`numbers`] gives them.
+macro_rules! sample_columns {
+    ($($before:literal),*; $($after:literal),*) => {
+        &[$($before,)* "cpu_utilization", "load_average", "temperature", "disk_used_percent", "speed", "latitude",
+          "longitude" $(,$after)*]
+    };
+}
+
+const STATUS: Columns =
+    Columns { table: "device_status", key: &["key_id"], rest: sample_columns!("reported_at", "received_at"; "body") };
+const SAMPLES: Columns = Columns { table: "samples", key: &[], rest: sample_columns!("key_id", "reported_at";) };
+const RUNS: Columns = Columns { table: "report_runs", key: &["key_id", "boot_id"], rest: &["ranges", "updated_at"] };
+
+/// The setting that holds the log position.
+const LOG_POSITION: &str = "log_position";
+
+impl Store {
+    /// The stored runs among these.
+    pub async fn runs(&self, wanted: Vec<(KeyId, BootId)>) -> Result<HashMap<(KeyId, BootId), SeqSet>> {
+        self.read(move |db| runs(db, &wanted)).await
+    }
+
+    /// One transaction for all of it. Reports of a device deleted meanwhile are left out.
+    pub async fn record(&self, batch: RecordBatch) -> Result<()> {
+        self.write(move |db| record(db, &batch)).await
+    }
+
+    pub async fn log_position(&self) -> Result<Option<LogPosition>> {
+        self.read(|db| {
+            let stored: Option<StoredPosition> =
+                settings::get(db, LOG_POSITION)?.as_deref().map(from_json).transpose()?;
+            Ok(stored.map(|place| LogPosition { file: place.file, offset: place.offset }))
+        })
+        .await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPosition {
+    file: String,
+    offset: u64,
+}
+
+fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, BootId), SeqSet>> {
+    let mut keys: Vec<i64> = wanted.iter().map(|(key, _)| key.0).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let all = report_runs::table.select((report_runs::key_id, report_runs::boot_id, report_runs::ranges));
+    // A device has few runs: reading all of them takes one index lookup a device.
+    let rows: Vec<(i64, String, String)> =
+        in_chunks(&keys, |chunk| all.filter(report_runs::key_id.eq_any(chunk)).load(db))?;
+    let wanted: std::collections::HashSet<(i64, &str)> =
+        wanted.iter().map(|(key, run)| (key.0, run.as_str())).collect();
+    let mut found = HashMap::new();
+    for (key, run, ranges) in rows {
+        if wanted.contains(&(key, run.as_str())) {
+            let run = BootId::new(&run).map_err(Fault::corrupt)?;
+            found.insert((KeyId(key), run), SeqSet::from_text(&ranges).map_err(Fault::corrupt)?);
+        }
+    }
+    Ok(found)
+}
+
+fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<()> {
+    let stored = newest_stored(db, batch)?;
+    STATUS.upsert(db, status_rows(batch, &stored)?)?;
+    SAMPLES.insert(db, sample_rows(batch, &stored))?;
+    RUNS.upsert(db, run_rows(batch, &stored))?;
+    if let Some(position) = &batch.log_position {
+        let place = StoredPosition { file: position.file.clone(), offset: position.offset };
+        settings::put(db, LOG_POSITION, &to_json(&place)?)?;
+    }
+    Ok(())
+}
+
+/// For each device of the batch that exists: when its stored report was made.
+fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Option<i64>>> {
+    let reports = batch.reports.iter().map(|record| record.key_id.0);
+    let mut keys: Vec<i64> = reports.chain(batch.runs.iter().map(|(key, ..)| key.0)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let all = devices::table
+        .left_join(device_status::table.on(device_status::key_id.eq(devices::key_id)))
+        .select((devices::key_id, device_status::reported_at.nullable()));
+    let rows: Vec<(i64, Option<i64>)> = in_chunks(&keys, |chunk| all.filter(devices::key_id.eq_any(chunk)).load(db))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The newest report of each device, where it is not older than the stored one. Of two made at the same instant
+/// the later received one counts.
+fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Outcome<Vec<Vec<Value>>> {
+    let mut newest: HashMap<i64, &StatusRecord> = HashMap::new();
+    for record in &batch.reports {
+        let made = millis(record.report.timestamp);
+        let Some(before) = stored.get(&record.key_id.0) else { continue };
+        let before = newest.get(&record.key_id.0).map(|other| millis(other.report.timestamp)).or(*before);
+        if before.is_none_or(|before| made >= before) {
+            newest.insert(record.key_id.0, record);
+        }
+    }
+    let mut newest: Vec<&StatusRecord> = newest.into_values().collect();
+    newest.sort_unstable_by_key(|record| record.key_id);
+    let row = |record: &StatusRecord| -> Outcome<Vec<Value>> {
+        let times = [record.key_id.0, millis(record.report.timestamp), millis(record.received_at)];
+        let body = to_json(&record.report)?;
+        let numbers = numbers(&record.report.sample());
+        Ok(times.into_iter().map(Value::from).chain(numbers).chain([body.into()]).collect())
+    };
+    newest.into_iter().map(row).collect()
+}
+
+fn sample_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
+    let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id.0));
+    let row = |record: &StatusRecord| -> Vec<Value> {
+        let place = [record.key_id.0, millis(record.report.timestamp)];
+        place.into_iter().map(Value::from).chain(numbers(&record.report.sample())).collect()
+    };
+    known.map(row).collect()
+}
+
+/// A run was heard of when the newest report of its batch came.
+fn run_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
+    let heard = batch.reports.iter().map(|record| millis(record.received_at)).max().unwrap_or_default();
+    let known = batch.runs.iter().filter(|(key, ..)| stored.contains_key(&key.0));
+    let row = |(key, run, set): &(KeyId, BootId, SeqSet)| -> Vec<Value> {
+        vec![key.0.into(), run.as_str().into(), set.to_text().into(), heard.into()]
+    };
+    known.map(row).collect()
+}
+
+fn numbers(sample: &Sample) -> [Value; 7] {
+    // A NaN is no number to any database.
+    [
+        sample.cpu_utilization,
+        sample.load_average,
+        sample.temperature,
+        sample.disk_used_percent,
+        sample.speed,
+        sample.latitude,
+        sample.longitude,
+    ]
+    .map(|number| Value::Real(number.filter(|n| n.is_finite())))
+}

@@ -1,0 +1,134 @@
+use super::*;
+
+async fn record_all(store: &Store, reports: Vec<StatusRecord>) {
+    store.record(RecordBatch { reports, ..RecordBatch::default() }).await.unwrap();
+}
+
+#[test]
+fn the_newest_report_is_the_devices_status_and_every_one_is_history() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        record_all(&store, vec![record(key, 30, 10.0), record(key, 60, 20.0)]).await;
+        let status = store.device_by_key(key).await.unwrap().unwrap().status.unwrap();
+        assert_eq!(status, Status { report: report(60, 20.0), received_at: at(61) });
+        let samples = store.history(key, at(0), at(100), 0).await.unwrap();
+        assert_eq!(samples, [(at(30), report(30, 10.0).sample()), (at(60), report(60, 20.0).sample())]);
+        assert_eq!(store.history(key, at(31), at(60), 0).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_late_report_is_history_and_not_the_status() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        record_all(&store, vec![record(key, 60, 20.0)]).await;
+        record_all(&store, vec![record(key, 30, 10.0)]).await;
+        record_all(&store, vec![record(key, 50, 15.0), record(key, 40, 12.0)]).await;
+        let status = store.device_by_key(key).await.unwrap().unwrap().status.unwrap();
+        assert_eq!(status.report.cpu_utilization, Some(20.0));
+        assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap().len(), 4);
+    });
+}
+
+#[test]
+fn reports_of_a_deleted_device_are_left_out_and_the_others_are_kept() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        let gone = KeyId(key.0 + 1);
+        let position = LogPosition { file: "status-2026-11-22.0.log".to_owned(), offset: 77 };
+        assert_eq!(store.log_position().await.unwrap(), None);
+        let batch = RecordBatch {
+            reports: vec![record(gone, 1, 1.0), record(key, 1, 1.0)],
+            runs: vec![(gone, BootId::default(), SeqSet::default())],
+            log_position: Some(position.clone()),
+        };
+        store.record(batch).await.unwrap();
+        assert!(store.device_by_key(key).await.unwrap().unwrap().status.is_some());
+        assert_eq!(store.log_position().await.unwrap(), Some(position));
+    });
+}
+
+#[test]
+fn the_numbers_of_a_run_come_back_as_they_were() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        let (named, unnamed) = (BootId::new("run ü 1").unwrap(), BootId::default());
+        let mut set = SeqSet::default();
+        [1, 2, 3, 7].into_iter().for_each(|n| {
+            set.insert(n);
+        });
+        let reports = vec![record(key, 1, 1.0)];
+        let runs = vec![(key, named.clone(), set.clone()), (key, unnamed.clone(), SeqSet::default())];
+        store.record(RecordBatch { reports, runs, log_position: None }).await.unwrap();
+        set.insert(4);
+        let runs = vec![(key, named.clone(), set.clone())];
+        store.record(RecordBatch { reports: vec![record(key, 2, 1.0)], runs, log_position: None }).await.unwrap();
+        let wanted = vec![(key, named.clone()), (key, BootId::new("other").unwrap()), (KeyId(99), named.clone())];
+        let found = store.runs(wanted).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[&(key, named)], set);
+        assert_eq!(store.runs(vec![(key, unnamed.clone())]).await.unwrap()[&(key, unnamed)], SeqSet::default());
+    });
+}
+
+#[test]
+fn history_is_averaged_over_steps() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        // The test's day begins on a whole 10 minutes less 400 s.
+        let start = 200 - (at(0).timestamp() % 600);
+        let start = start + 600;
+        record_all(
+            &store,
+            vec![record(key, start, 10.0), record(key, start + 30, 20.0), record(key, start + 600, 40.0)],
+        )
+        .await;
+        let samples = store.history(key, at(0), at(5000), 600).await.unwrap();
+        let cpu: Vec<Option<f64>> = samples.iter().map(|(_, sample)| sample.cpu_utilization).collect();
+        assert_eq!(cpu, [Some(15.0), Some(40.0)]);
+        assert_eq!(samples[0].0.timestamp() % 600, 0);
+        assert_eq!(samples[0].1.disk_used_percent, None);
+    });
+}
+
+#[test]
+fn old_history_is_thinned_and_older_is_forgotten() {
+    on_each_database(|store| async move {
+        let start = 600 - at(0).timestamp() % 600;
+        let keys = [joined(&store, "t-1", &[], 0).await, joined(&store, "t-2", &[], 0).await];
+        for key in keys {
+            record_all(&store, (0..60).map(|n| record(key, start + n * 60, n as f64)).collect()).await;
+        }
+        let runs = vec![(keys[0], BootId::default(), SeqSet::default())];
+        store
+            .record(RecordBatch { reports: vec![record(keys[0], start, 0.0)], runs, log_position: None })
+            .await
+            .unwrap();
+        // Of the hour: 20 minutes forgotten, 20 thinned to one in ten minutes, 20 left.
+        let gone = store.prune_history(at(start + 1200), at(start + 2400), 600).await.unwrap();
+        assert_eq!(gone, 2 * (20 + 18) + 1);
+        for key in keys {
+            let left = store.history(key, at(0), at(start + 9999), 0).await.unwrap();
+            let first: Vec<i64> = left.iter().take(3).map(|(time, _)| (*time - at(start)).num_seconds()).collect();
+            assert_eq!((left.len(), first), (22, vec![1200, 1800, 2400]));
+        }
+        let run = (keys[0], BootId::default());
+        assert!(store.runs(vec![run.clone()]).await.unwrap().is_empty(), "a silent run is forgotten");
+        let gone = store.prune_history(at(start + 1200), at(start + 3000), 600).await.unwrap();
+        assert_eq!(gone, 2 * 9, "the next time goes on where this one ended");
+    });
+}
+
+#[test]
+fn what_is_no_number_is_stored_as_nothing() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        let mut strange = record(key, 1, 1.0);
+        strange.report.cpu_utilization = Some(f64::INFINITY);
+        strange.report.speed = Some(f64::MAX);
+        record_all(&store, vec![strange]).await;
+        let samples = store.history(key, at(0), at(9), 0).await.unwrap();
+        assert_eq!((samples[0].1.cpu_utilization, samples[0].1.speed), (None, Some(f64::MAX)));
+        assert!(store.device_by_key(key).await.unwrap().unwrap().status.is_some());
+    });
+}

@@ -1,0 +1,78 @@
+//! `/api/v1/enrolment-tokens`: what lets new devices in.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{done, found, from_path, list};
+use crate::domain::{EnrolmentToken, TokenKind, millis_rfc3339};
+use crate::store::secrets::new_token;
+use crate::web::WebState;
+use crate::web::access::Admin;
+use crate::web::error::Answer;
+use crate::web::params::{JsonBody, Params};
+
+/// `POST /api/v1/enrolment-tokens`: `{"uses":n|null,"expires_in_s":n|null}`. The token is in this answer only.
+///
+/// # Errors
+/// 422
+pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -> Answer {
+    let uses: Option<u32> = body.take("uses");
+    let lasts = lasts(&mut body);
+    body.check("uses", uses.as_ref(), |uses| match uses {
+        1..=1_000_000 => Ok(()),
+        _ => Err("must be 1 to 1000000, or null for any number".to_owned()),
+    });
+    body.finish()?;
+    let now = state.clock.now();
+    let (token, hash) = new_token(TokenKind::Enrolment)?;
+    let added = state.store.add_enrolment_token(&hash, uses, lasts.map(|lasts| now + lasts), &admin.name, now).await?;
+    tracing::info!(id = added.id, by = admin.name, "enrolment token made");
+    let location = format!("/api/v1/enrolment-tokens/{}", added.id);
+    let mut shown = view(&added);
+    shown["token"] = json!(token);
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown))
+}
+
+/// `expires_in_s`: up to ten years.
+pub fn lasts(body: &mut JsonBody) -> Option<TimeDelta> {
+    let seconds: Option<i64> = body.take("expires_in_s");
+    body.check("expires_in_s", seconds.as_ref(), |seconds| match seconds {
+        1..=315_360_000 => Ok(()),
+        _ => Err("must be 1 to 315360000 seconds, or null for ever".to_owned()),
+    });
+    seconds.and_then(TimeDelta::try_seconds)
+}
+
+/// `GET /api/v1/enrolment-tokens`
+///
+/// # Errors
+/// 422 for any field in the query.
+pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer {
+    params.finish()?;
+    let tokens = state.store.enrolment_tokens().await?;
+    Ok(list(&tokens.iter().map(view).collect::<Vec<_>>(), None))
+}
+
+/// `DELETE /api/v1/enrolment-tokens/{id}`
+///
+/// # Errors
+/// 404
+pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
+    let id: i64 = from_path(&id, "token")?;
+    found(state.store.revoke_enrolment_token(id).await?, "token")?;
+    tracing::info!(id, by = admin.name, "enrolment token revoked");
+    Ok(done())
+}
+
+fn view(token: &EnrolmentToken) -> Value {
+    json!({
+        "id": token.id,
+        "created_at": millis_rfc3339::text(token.created_at),
+        "created_by": token.created_by,
+        "uses_left": token.uses_left,
+        "expires_at": token.expires_at.map(millis_rfc3339::text),
+        "revoked": token.revoked,
+    })
+}

@@ -1,0 +1,41 @@
+//! The API, one file a resource. `/api/v1/...`, JSON.
+
+pub mod api_tokens;
+pub mod device_views;
+pub mod devices;
+pub mod enrolment_tokens;
+pub mod modules;
+pub mod package_file;
+pub mod packages;
+pub mod rollout_views;
+pub mod rollouts;
+pub mod upload;
+pub mod users;
+
+use std::str::FromStr;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use serde_json::json;
+
+use super::error::ApiError;
+
+/// A list as the contract has it.
+fn list<T: Serialize>(items: &[T], next: Option<&str>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({"items": items, "next": next}))
+}
+
+/// A part of the path as a name or number; what can't be one can't exist.
+fn from_path<T: FromStr>(text: &str, what: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found(format!("such {what}")))
+}
+
+/// 204
+fn done() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// 404 where a verb of the store found nothing.
+fn found(found: bool, what: &str) -> Result<(), ApiError> {
+    if found { Ok(()) } else { Err(ApiError::not_found(format!("such {what}"))) }
+}
