@@ -19,8 +19,8 @@ mod rollout;
 mod seq_set;
 mod session;
 mod target;
-mod transfer;
 mod token;
+mod transfer;
 mod version;
 
 pub mod millis_rfc3339;
@@ -41,8 +41,6 @@ pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutSta
 pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
 pub use target::Target;
-pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
-pub use token::{TokenKind, hash_token};
 pub use token::{TokenKind, hash_token};
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};

@@ -92,6 +92,12 @@ fn add_helpers(registry: &mut Handlebars<'static>, assets: Arc<Assets>) {
     handlebars_helper!(fixed: |x: Value, digits: u64| {
         x.as_f64().map(|x| format!("{x:.*}", digits as usize)).unwrap_or_default()
     });
+    // {{url name}}: text as part of an address.
+    handlebars_helper!(url: |text: str| crate::web::sign_in::query_value(text).replace('/', "%2F"));
+    // {{concat "Update " id}}
+    handlebars_helper!(concat: |one: Value, other: Value| format!("{}{}", plain(&one), plain(&other)));
+    registry.register_helper("url", Box::new(url));
+    registry.register_helper("concat", Box::new(concat));
     registry.register_helper("utc", Box::new(utc));
     registry.register_helper("bytes", Box::new(bytes));
     registry.register_helper("plural", Box::new(plural));
@@ -121,6 +127,10 @@ impl handlebars::HelperDef for AssetUrl {
 fn written_time(at: &Value) -> String {
     let at = at.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     at.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn written_bytes(n: f64) -> String {

@@ -62,7 +62,13 @@ fn here(request: &HttpRequest) -> String {
     if request.method().is_safe() {
         return request.uri().path_and_query().map_or_else(|| path.to_owned(), ToString::to_string);
     }
-    path.strip_suffix("/plan").map_or_else(|| path.to_owned(), |rollouts| format!("{rollouts}/new"))
+    let page = match path {
+        "/rollouts" | "/rollouts/plan" => "/rollouts/new",
+        "/enrolment-tokens" => "/enrol",
+        "/users" | "/packages" | "/login" | "/rollouts/new" => path,
+        _ => "/",
+    };
+    page.to_owned()
 }
 
 /// An error as a page, with a way on. Who has not signed in is led there, and back afterwards.

@@ -1,4 +1,4 @@
-//! `/devices/new`: how to add a terminal, and the enrolment tokens that let them in.
+//! `/enrol`: how to add a terminal, and the enrolment tokens that let them in.
 
 use actix_web::{HttpRequest, web};
 use chrono::TimeDelta;
@@ -19,7 +19,7 @@ const MOST_USES: u32 = 1_000_000;
 /// Ten years.
 const MOST_HOURS: i64 = 87_600;
 
-/// `GET /devices/new`
+/// `GET /enrol`
 ///
 /// # Errors
 /// 403 for others than admins.
@@ -64,7 +64,7 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     let added = state.store.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
     state.pages.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
-    Ok(go_to("/devices/new", None))
+    Ok(go_to("/enrol", None))
 }
 
 /// `POST /enrolment-tokens/{id}/revoke`

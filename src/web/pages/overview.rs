@@ -134,7 +134,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         modules: modules.into_iter().map(ModuleVersions::from).collect(),
         rollouts_live: live.map(RolloutRow::from).collect(),
         attention: rollouts.iter().filter_map(Attention::of).collect(),
-        trouble: state.fleet.picture().trouble.as_deref().map(shown),
+        trouble: state.fleet.picture().await.trouble.as_deref().map(shown),
         server_url: server_url(&request, &state),
     };
     show(&request, page)

@@ -262,10 +262,10 @@ impl RolloutForm {
         let name = field.trim_start_matches("policy.").trim_start_matches("target.");
         let name = name.replace("timeouts_s.", "timeout_");
         self.advanced |= field.starts_with("policy.");
-        match self.fields().into_iter().find(|(known, _)| *known == name) {
-            Some((_, field)) => field.refuse(message),
-            None => self.packages.refuse(message),
+        if let Some((_, field)) = self.fields().into_iter().find(|(known, _)| *known == name) {
+            return field.refuse(message);
         }
+        self.packages.refuse(message);
     }
 
     /// Whether anything is wrong.

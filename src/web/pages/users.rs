@@ -97,7 +97,7 @@ pub struct Once {
     pub token: String,
 }
 
-/// `/devices/new`: how to add a terminal.
+/// `/enrol`: how to add a terminal.
 #[derive(Debug, Serialize)]
 pub struct NewDevice {
     pub uses: Field,
