@@ -14,8 +14,8 @@ use tracing::{error, info, warn};
 use crate::actors::{Fleet, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::log::{LogConfig, Recovery, StatusLog};
 use crate::store::{Blobs, DataDir, Store, StoreConfig, StoreError};
+use crate::store::{LogConfig, Recovery, StatusLog};
 use crate::web::{self, WebState};
 
 /// Database readers.
@@ -83,7 +83,7 @@ impl App {
         say_what_is_amiss(&store, &blobs).await?;
         let log = open_log(&config, &data_dir, &store).await?;
         let address = listener.local_addr()?;
-        let setup_link = web::setup::link(&store, &config.base_url(address)).await?;
+        let setup_link = setup_link(&store, &config.base_url(address)).await?;
         let parts = Parts { store: store.clone(), blobs: blobs.clone(), log, clock: clock.clone() };
         let fleet = Fleet::start_actors(&config, parts).await?;
         let config = Arc::new(config);
@@ -169,6 +169,11 @@ fn guard_socket(socket: &TcpStream) {
     if let Err(error) = socket.set_tcp_nodelay(true) {
         warn!(%error, "a connection sends small messages late");
     }
+}
+
+async fn setup_link(store: &Store, base_url: &str) -> Result<Option<String>, StartError> {
+    let link = web::setup::link(store, base_url).await;
+    link.map_err(|error| StartError::Data(std::io::Error::other(error.to_string())))
 }
 
 /// Rows without their file, and files without their row.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, WebsocketContext};
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
@@ -65,7 +65,12 @@ pub struct DeviceActor {
 }
 
 /// Makes a device's connection of an HTTP upgrade whose token was checked.
-pub(super) fn connect(links: Arc<Links>, auth: DeviceAuth, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+pub(super) fn connect(
+    links: Arc<Links>,
+    auth: DeviceAuth,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
     let now = links.clock.now();
     let (acks, acked) = mpsc::unbounded_channel();
     let actor = DeviceActor {

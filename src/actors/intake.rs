@@ -91,14 +91,8 @@ impl Intake {
 
     /// Reports in the queue.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn queued(&self) -> usize {
         self.capacity - self.queue.capacity().min(self.capacity)
-    }
-
-    /// Whether nothing is in the queue.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Reports that fit.

@@ -26,10 +26,10 @@ use self::updater::{CountLive, Forget, Start, Steer, Steering, UpdaterActor};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{
-    DeviceAuth, Facts, KeyId, LiveEvent, ModuleName, Plan, RolloutId, RolloutRequest, SessionLimits, Standing, Version,
-    Decision, decide,
+    Decision, DeviceAuth, Facts, KeyId, LiveEvent, ModuleName, Plan, RolloutId, RolloutRequest, SessionLimits,
+    Standing, Version, decide,
 };
-use crate::store::log::StatusLog;
+use crate::store::StatusLog;
 use crate::store::{Blobs, Store, StoreError};
 
 pub use self::feed::Feed;
@@ -160,11 +160,8 @@ impl Fleet {
         let logger_state = Arc::new(Mutex::new(LoggerState::default()));
         let logger = {
             let history = &config.history;
-            let keep = Keep {
-                days: history.keep_days,
-                thin_after_h: history.thin_after_h,
-                thin_step_s: history.thin_step_s,
-            };
+            let keep =
+                Keep { days: history.keep_days, thin_after_h: history.thin_after_h, thin_step_s: history.thin_step_s };
             let (store, feed, clock, state) = (store.clone(), feed.clone(), clock.clone(), logger_state.clone());
             let actor = StatusLoggerActor::new(report_queue, store, log, feed, clock, keep, state);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
@@ -317,7 +314,7 @@ impl Fleet {
         drop(logger);
         Picture {
             connections: self.registry.send(CountConnections).await.unwrap_or_default(),
-            intake_reports: self.intake.len(),
+            intake_reports: self.intake.queued(),
             intake_capacity: self.intake.capacity(),
             intake_waiting: self.intake.waiting(),
             reports_stored,

@@ -57,13 +57,20 @@ pub(super) fn same_rollout<'a>(
 }
 
 /// Checks a request and plans it; changes nothing.
-pub(super) async fn make_plan(store: &Store, request: &RolloutRequest, now: Timestamp) -> Result<Planned, RolloutError> {
+pub(super) async fn make_plan(
+    store: &Store,
+    request: &RolloutRequest,
+    now: Timestamp,
+) -> Result<Planned, RolloutError> {
     let mut errors = request_errors(request, now);
     let mut releases = Vec::new();
     for (index, (module, version)) in request.packages.iter().enumerate() {
         match store.package(module, version).await? {
             Some(package) => releases.push(package.release()),
-            None => errors.push(field(&format!("packages[{index}]"), format!("there is no package {module} {version}; upload it first"))),
+            None => errors.push(field(
+                &format!("packages[{index}]"),
+                format!("there is no package {module} {version}; upload it first"),
+            )),
         }
     }
     if !errors.is_empty() {
@@ -93,7 +100,8 @@ fn request_errors(request: &RolloutRequest, now: Timestamp) -> Vec<FieldError> {
     }
     for (index, (module, _)) in request.packages.iter().enumerate() {
         if request.packages[..index].iter().any(|(before, _)| before == module) {
-            errors.push(field(&format!("packages[{index}]"), format!("{module} is named twice; one version per module")));
+            errors
+                .push(field(&format!("packages[{index}]"), format!("{module} is named twice; one version per module")));
         }
     }
     if request.policy.not_before.is_some_and(|at| at <= now) {
@@ -138,10 +146,7 @@ fn first_row(request: &RolloutRequest, releases: Vec<Release>, plan: &Plan, now:
         id: RolloutId(0),
         state: if scheduled { RolloutState::Scheduled } else { RolloutState::Running },
         why: None,
-        packages: releases
-            .into_iter()
-            .map(|release| RolloutPackage { release, previous_version: None })
-            .collect(),
+        packages: releases.into_iter().map(|release| RolloutPackage { release, previous_version: None }).collect(),
         allow_rollback: request.allow_rollback,
         target: request.target.clone(),
         policy: Policy { ..request.policy.clone() },

@@ -13,10 +13,11 @@ use tracing::{info, warn};
 
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
+use crate::domain::TokenKind;
 use crate::domain::{Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, OfferSpeech, SessionNo, Speech, Tags};
 use crate::domain::{ModuleName, Sha256Hex, Version};
 use crate::protocol::close;
-use crate::store::secrets::{TokenKind, new_token};
+use crate::store::secrets::new_token;
 use crate::store::{JoinOutcome, JoinRefusal, JoinRequest, Store, StoreError};
 
 /// How many hellos and goodbyes may wait here.

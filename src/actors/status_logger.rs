@@ -18,7 +18,7 @@ use super::Feed;
 use super::intake::Queued;
 use crate::clock::Clock;
 use crate::domain::{BootId, KeyId, LiveEvent, SeqSet};
-use crate::store::log::StatusLog;
+use crate::store::StatusLog;
 use crate::store::{LogPosition, RecordBatch, StatusRecord, Store, StoreError};
 
 /// A group is ripe when it has this many reports ...

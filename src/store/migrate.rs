@@ -105,7 +105,13 @@ fn long_text_comes_back(db: &mut Db) -> Result<()> {
     };
     // A temporary table: the check leaves nothing behind, and needs no lock on the database.
     let unusable = |error: diesel::result::Error| broken(error.to_string());
-    db.batch_execute("CREATE TEMPORARY TABLE fleetward_text_check (value TEXT NOT NULL)").map_err(unusable)?;
+    let charset = match db {
+        Db::Sqlite(_) => "",
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => " CHARACTER SET utf8mb4",
+    };
+    let table = format!("CREATE TEMPORARY TABLE fleetward_text_check (value TEXT{charset} NOT NULL)");
+    db.batch_execute(&table).map_err(unusable)?;
     Sql::new("INSERT INTO fleetward_text_check (value) VALUES (?)")
         .bind(text.as_str())
         .execute(db)

@@ -83,7 +83,7 @@ pub async fn show(request: HttpRequest, state: web::Data<WebState>) -> Answer {
     if access::who(&request).is_none() && !is_local(&request) {
         return Err(ApiError::not_signed_in());
     }
-    let text = state.metrics.text(&state.fleet.picture());
+    let text = state.metrics.text(&state.fleet.picture().await);
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }
 

@@ -167,7 +167,7 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     key_hash VARCHAR(64) NOT NULL PRIMARY KEY,
     user_id BIGINT REFERENCES users (id) ON DELETE CASCADE,
-    state TEXT NOT NULL,
+    state MEDIUMTEXT NOT NULL,
     expires_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id);

@@ -97,7 +97,8 @@ impl DeviceActor {
     fn on_piece(&mut self, release: &crate::domain::Release, position: u64, piece: Piece, ctx: &mut Ctx) {
         let now = self.links.clock.now();
         // Cancelled meanwhile, or another package's turn.
-        let current = self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);
+        let current =
+            self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);
         match piece {
             Ok((file, bytes)) if current => {
                 self.pusher.file = Some(file);

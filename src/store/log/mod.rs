@@ -59,6 +59,8 @@ pub struct StatusLog {
     before: Mark,
     /// An undoing that failed and must succeed before anything more is written.
     owed: Option<Mark>,
+    /// Whether there may be plain files before the current one.
+    older: bool,
     compressing: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +83,15 @@ impl StatusLog {
         fs::create_dir_all(dir)?;
         files::tidy(dir)?;
         let (resumed, recovery) = recovery::recover(dir, committed.as_ref())?;
-        let mut log = Self { dir: dir.to_owned(), config, current: None, before: None, owed: None, compressing: None };
+        let mut log = Self {
+            dir: dir.to_owned(),
+            config,
+            current: None,
+            before: None,
+            owed: None,
+            older: true,
+            compressing: None,
+        };
         if let Some(position) = resumed {
             log.back_to(&Some(position))?;
         }
@@ -187,6 +197,7 @@ impl StatusLog {
         let file = options.append(true).create_new(true).open(self.dir.join(name.name()))?;
         files::sync_dir(&self.dir)?;
         self.current = Some(Current { name, file, length: 0 });
+        self.older = true;
         Ok(())
     }
 
@@ -235,20 +246,18 @@ impl StatusLog {
 
     /// Everything before the current file is committed: an append comes only after the one before was settled.
     fn compress_older(&mut self) -> io::Result<()> {
-        if self.compressing.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return Ok(());
-        }
+        let busy = self.compressing.as_ref().is_some_and(|thread| !thread.is_finished());
         let Some(current) = self.current.as_ref().map(|current| current.name) else { return Ok(()) };
-        // Looked for only when the file changed since: listing a folder for every append would be waste.
-        if self.before.as_ref().is_some_and(|before| before.file == current.name()) {
+        if busy || !self.older {
             return Ok(());
         }
+        self.finish_compressing();
+        self.older = false;
         let older = files::list(&self.dir)?.into_iter().filter(|file| !file.compressed && *file < current);
         let older: Vec<PathBuf> = older.map(|file| self.dir.join(file.name())).collect();
         if older.is_empty() {
             return Ok(());
         }
-        self.finish_compressing();
         self.compressing = Some(std::thread::Builder::new().name("log-compressor".to_owned()).spawn(move || {
             for path in older {
                 if let Err(error) = files::compress(&path) {

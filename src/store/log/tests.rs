@@ -62,6 +62,7 @@ fn files_rotate_are_compressed_and_are_read_in_order() {
         log.append(&[line(1, seconds), line(2, seconds)]).unwrap();
     }
     log.append(&[line(1, DAY)]).unwrap();
+    log.finish_compressing();
     log.append(&[line(1, DAY + 1)]).unwrap();
     log.finish_compressing();
     let names = names(dir.path());

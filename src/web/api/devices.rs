@@ -118,7 +118,7 @@ pub async fn change(state: web::Data<WebState>, _: Operator, id: web::Path<Strin
     let device = find(&state, &id).await?;
     let device_id = &device.device_id;
     found(state.store.update_device(device_id, name, tags).await?, "device")?;
-    state.fleet.device_changed(device.key_id);
+    state.fleet.device_changed(device.key_id).await;
     let device = find(&state, device_id.as_str()).await?;
     Ok(HttpResponse::Ok().json(Known::read(&state, device).await?.page()))
 }
@@ -161,7 +161,7 @@ pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
     let deleted = state.store.delete_device(&device_id).await?;
     let key_id = deleted.ok_or_else(|| ApiError::not_found("such device"))?;
     tracing::info!(%device_id, %key_id, by = admin.name, "device deleted");
-    state.fleet.disconnect(key_id, REVOKED, "deleted");
+    state.fleet.device_deleted(key_id).await;
     Ok(done())
 }
 
