@@ -195,6 +195,17 @@ impl JsonBody {
         }
     }
 
+    /// Gives a field within an object a default of this server's; the object is made where it is absent.
+    pub fn fill(&mut self, name: &str, inner: &str, default: Value) {
+        let object = self.left.entry(name).or_insert(Value::Null);
+        if object.is_null() {
+            *object = Value::Object(Map::new());
+        }
+        if let Value::Object(fields) = object {
+            fields.entry(inner).or_insert(default);
+        }
+    }
+
     /// The same for a field that must be there.
     pub fn require<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.take(name);
