@@ -65,11 +65,29 @@ impl Bench {
         self
     }
 
-    fn start(&self) -> Agent {
+    fn config_file(&self) -> PathBuf {
         let path = self.folder.path().join("agent.toml");
         let head = "[reconnect]\nbase_ms = 20\ncap_s = 1\n";
         let text = format!("{head}[modules.app1]\ndir = {:?}\n{}\n", self.app1(), self.config);
         std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The program itself, for what only a process can show.
+    fn spawn(&self) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_fleetward-agent"))
+            .arg("--config")
+            .arg(self.config_file())
+            .arg("--state-dir")
+            .arg(self.state())
+            .args(["--device-id", "t-001", "--token", "enrol-me", "--interval", "1s"])
+            .args(["--server", &format!("ws://{}", self.listener.local_addr().unwrap())])
+            .spawn()
+            .unwrap()
+    }
+
+    fn start(&self) -> Agent {
+        let path = self.config_file();
         let args = Args {
             server: Some(format!("http://{}", self.listener.local_addr().unwrap())),
             device_id: Some("t-001".into()),
@@ -559,6 +577,36 @@ async fn a_restarting_server_is_not_stormed_and_a_refused_token_is_left_alone() 
     let again = timeout(Duration::from_secs(3), bench.listener.accept()).await;
     assert!(again.is_err(), "a refused token is not tried again for minutes");
     agent.stop();
+}
+
+#[tokio::test]
+async fn killed_in_any_command_of_an_install_the_agent_goes_on_from_there() {
+    for hook in ["stop", "start", "health"] {
+        // The command kills the agent, its parent, the first time that it runs.
+        let bench = Bench::new().await;
+        let flag = bench.folder.path().join("killed");
+        let kill = format!("test -e {0} || {{ touch {0}; kill -9 $PPID; }}", flag.display());
+        let bench = bench.with(&format!("settle = '0s'\n{hook} = '{kill}'"));
+        let mut agent = bench.spawn();
+        let (mut session, _) = bench.welcome().await;
+        let package = Package::tar("2", &[("app", "two")]);
+        session.offer(&package).await;
+        session.push(&package, 0, package.bytes.len()).await;
+        while session.hear_or_end().await.is_some() {}
+        assert!(!agent.wait().unwrap().success(), "{hook} kills the agent");
+        assert!(flag.exists());
+        let mut agent = bench.spawn();
+        let (mut session, _) = bench.welcome().await;
+        let result = session.hear_type("result").await;
+        assert_eq!(
+            (&result["outcome"], current(&bench.app1()).as_str()),
+            (&json!("installed"), "versions/2"),
+            "{hook}"
+        );
+        let _ = std::process::Command::new("kill").arg(agent.id().to_string()).status().unwrap();
+        while session.hear_or_end().await.is_some() {}
+        assert_eq!(agent.wait().unwrap().code(), Some(0), "SIGTERM is a polite end");
+    }
 }
 
 #[tokio::test]
