@@ -511,6 +511,30 @@ async fn a_result_that_could_not_be_told_is_told_after_the_next_welcome() {
 }
 
 #[tokio::test]
+async fn an_install_from_an_earlier_connection_makes_every_module_busy_and_ends_with_a_hello() {
+    let bench = Bench::new().await;
+    let app2 = bench.folder.path().join("app2");
+    let words = format!("health = 'exit 1'\nhealth_timeout = '4s'\n[modules.app2]\ndir = {app2:?}");
+    let bench = bench.with(&words);
+    let agent = bench.start();
+    let (mut session, _) = bench.welcome().await;
+    let package = Package::of("2", b"two".to_vec());
+    session.offer(&package).await;
+    session.push(&package, 0, 3).await;
+    session.hear_the(|m| m["received"] == 3).await;
+    drop(session);
+    let (mut session, _) = bench.welcome().await;
+    let offer = json!({"app_name":"app2","version":"1","size":3,"sha256":package.sha256});
+    session.say(json!({"type":"update_list","rollout_id":1,"update_list":[offer]})).await;
+    let reply = session.hear_the(|message| message.get("update_list").is_some()).await;
+    assert_eq!(reply["declined"][0]["reason"], "busy", "{reply}");
+    assert_eq!(session.hear_type("result").await["outcome"], "rolled_back");
+    let hello = session.hear_the(|message| message.get("version_list").is_some()).await;
+    assert!(app1_runs(&hello, "1.0.0"), "a hello though nothing changed, as the server may offer again: {hello}");
+    agent.stop();
+}
+
+#[tokio::test]
 async fn a_package_called_off_is_not_installed_and_its_part_is_kept() {
     let bench = Bench::new().await;
     let agent = bench.start();
