@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api;
+pub mod assets;
 pub mod coalesce;
 pub mod csrf;
 pub mod device_door;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod setup;
 pub mod sign_in;
 pub mod surround;
+pub mod templates;
 pub mod throttle;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::config::Config;
 use crate::store::{Blobs, Store};
 use gates::Gates;
 use metrics::Metrics;
+use pages::Pages;
 
 /// What handlers work with. One for all workers: make it once, and give each worker a clone of its `web::Data`.
 pub struct WebState {
@@ -46,6 +49,7 @@ pub struct WebState {
     pub stop: watch::Receiver<bool>,
     pub gates: Gates,
     pub metrics: Metrics,
+    pub pages: Pages,
 }
 
 impl WebState {
@@ -60,7 +64,7 @@ impl WebState {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let gates = Gates::new(&config.limits);
-        Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default() }
+        Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default(), pages: Pages::default() }
     }
 }
 

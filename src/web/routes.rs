@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::api::{api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollouts, users};
 use super::error::ApiError;
-use super::{access, device_door, health, live, metrics, sign_in};
+use super::{access, device_door, health, live, metrics, pages, sign_in};
 use crate::domain::Role;
 
 /// Who may use a route.
@@ -91,9 +91,49 @@ pub fn table() -> Vec<Route> {
         DELETE "/api/v1/users/{id}", ADMIN => users::delete;
         GET "/api/v1/live", VIEWER => live::stream;
 
-        POST "/login", NOTHING => sign_in::login;
+        GET "/static/{path:.*}", NOTHING => pages::assets::file;
+        POST "/theme", NOTHING => pages::assets::choose_theme;
+        GET "/setup", NOTHING => pages::sign_in::get_setup;
+        POST "/setup", NOTHING => pages::sign_in::post_setup;
+        GET "/login", NOTHING => pages::sign_in::get_login;
+        POST "/login", NOTHING => pages::sign_in::post_login;
         POST "/logout", VIEWER => sign_in::logout;
-        POST "/setup", NOTHING => sign_in::set_up;
+        GET "/", VIEWER => pages::overview::get;
+        GET "/devices", VIEWER => pages::devices::get;
+        GET "/devices/{device_id}", VIEWER => pages::device::get;
+        POST "/devices/{device_id}", OPERATOR => pages::device_edit::change;
+        POST "/devices/{device_id}/enrolment", ADMIN => pages::device_edit::allow_enrolment;
+        GET "/devices/{device_id}/revoke", ADMIN => pages::device_edit::ask_revoke;
+        POST "/devices/{device_id}/revoke", ADMIN => pages::device_edit::revoke;
+        GET "/devices/{device_id}/delete", ADMIN => pages::device_edit::ask_delete;
+        POST "/devices/{device_id}/delete", ADMIN => pages::device_edit::delete;
+        GET "/enrol", ADMIN => pages::enrol::get;
+        POST "/enrolment-tokens", ADMIN => pages::enrol::add;
+        POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
+        GET "/packages", VIEWER => pages::packages::get;
+        POST "/packages", OPERATOR => pages::packages::add;
+        GET "/packages/{name}/{version}/delete", OPERATOR => pages::packages::ask_delete;
+        POST "/packages/{name}/{version}/delete", OPERATOR => pages::packages::delete;
+        GET "/rollouts", VIEWER => pages::rollouts::get;
+        POST "/rollouts", OPERATOR => pages::rollout_new::start;
+        GET "/rollouts/new", OPERATOR => pages::rollout_new::get;
+        POST "/rollouts/new", OPERATOR => pages::rollout_new::back;
+        POST "/rollouts/plan", OPERATOR => pages::rollout_new::plan;
+        GET "/rollouts/{id}", VIEWER => pages::rollout::get;
+        POST "/rollouts/{id}/pause", OPERATOR => pages::rollout::pause;
+        POST "/rollouts/{id}/resume", OPERATOR => pages::rollout::resume;
+        GET "/rollouts/{id}/cancel", OPERATOR => pages::rollout::ask_cancel;
+        POST "/rollouts/{id}/cancel", OPERATOR => pages::rollout::cancel;
+        GET "/users", ADMIN => pages::user_edit::get;
+        POST "/users", ADMIN => pages::user_edit::add;
+        POST "/users/{id}/role", ADMIN => pages::user_edit::set_role;
+        POST "/users/{id}/password", ADMIN => pages::user_edit::set_password;
+        GET "/users/{id}/delete", ADMIN => pages::user_edit::ask_delete;
+        POST "/users/{id}/delete", ADMIN => pages::user_edit::delete;
+        POST "/api-tokens", ADMIN => pages::user_edit::add_token;
+        POST "/api-tokens/{id}/revoke", ADMIN => pages::user_edit::revoke_token;
+        GET "/account", VIEWER => pages::account::get;
+        POST "/account/password", VIEWER => pages::account::password;
     }
 }
 
@@ -136,7 +176,7 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz", "/readyz", "/login", "/setup"];
+        let public = ["/healthz", "/readyz", "/login", "/setup", "/theme", "/static/{path:.*}"];
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),

@@ -5,12 +5,10 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::WebState;
-use super::access::{Via, Viewer, Visitor, Who};
-use super::csrf::local_path;
-use super::error::{Answer, ApiError, wants_json};
+use super::access::{Via, Viewer, Who};
+use super::error::{Answer, ApiError};
 use super::gates;
-use super::params::FormBody;
-use super::{session, setup};
+use super::session;
 use crate::domain::{User, check_password};
 use crate::store::secrets;
 
@@ -68,29 +66,6 @@ async fn verify(state: &WebState, password: &str, user: Option<&User>) -> Result
     Ok(web::block(move || secrets::verify_password(&password, hash.as_deref())).await?)
 }
 
-/// `POST /login`: form `name`, `password`, optional `next`. A wrong password leads back to the form.
-///
-/// # Errors
-/// 401 for programs, 422, 429.
-pub async fn login(request: HttpRequest, state: web::Data<WebState>, visitor: Visitor, form: FormBody) -> Answer {
-    let FormBody(mut form) = form;
-    let next = form.text("next").filter(|next| local_path(next).is_some());
-    let name = form.required("name");
-    let password = form.required("password");
-    form.finish()?;
-    match sign_in(&state, &request, &name, &password).await {
-        Ok(cookie) => {
-            end_session_before(&state, visitor.0.as_deref()).await?;
-            Ok(go_to(next.as_deref().unwrap_or("/"), Some(&cookie)))
-        }
-        Err(error) if error.code == "wrong_credentials" && !wants_json(&request) => {
-            let next = next.map(|next| format!("&next={}", query_value(&next))).unwrap_or_default();
-            Ok(go_to(&format!("/login?error=wrong_credentials{next}"), None))
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// `POST /logout`
 ///
 /// # Errors
@@ -101,21 +76,6 @@ pub async fn logout(state: web::Data<WebState>, viewer: Viewer) -> Answer {
     };
     let cookie = session::end(&state, key_hash).await?;
     Ok(go_to("/login", Some(&cookie)))
-}
-
-/// `POST /setup`: form `token`, `name`, `password`. Makes the first admin and signs in.
-///
-/// # Errors
-/// 403, 409, 422
-pub async fn set_up(state: web::Data<WebState>, form: FormBody) -> Answer {
-    let FormBody(mut form) = form;
-    let token = form.required("token");
-    let name = form.required("name");
-    let password = form.required("password");
-    form.finish()?;
-    let user = setup::finish(&state, &token, &name, &password).await?;
-    let cookie = session::begin(&state, &user).await?;
-    Ok(go_to("/", Some(&cookie)))
 }
 
 /// Changes one's own password. A new session, whose cookie this is, takes the place of the one before.
@@ -144,7 +104,10 @@ pub async fn change_password(
 }
 
 /// Each sign-in has a new key; the one before is void.
-async fn end_session_before(state: &WebState, who: Option<&Who>) -> Result<(), ApiError> {
+///
+/// # Errors
+/// 503 without the database.
+pub async fn end_session_before(state: &WebState, who: Option<&Who>) -> Result<(), ApiError> {
     if let Some(Via::Session { key_hash, .. }) = who.map(|who| &who.via) {
         state.store.delete_session(key_hash).await?;
     }

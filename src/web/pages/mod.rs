@@ -1,11 +1,35 @@
-//! What people see.
+//! What people see: each page is a typed struct, one template, and a few handlers.
+//!
+//! A page's handler holds a permission, asks the store and the fleet, and fills its struct; a form's handler answers
+//! with a redirect, or with the form again: what was typed, and what is wrong at each field. Words are in the
+//! templates. Text that devices or people wrote is cut by [`shell::shown`] and escaped by the templates.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+mod answer;
+mod chart;
+mod form;
+mod modules;
+mod once;
+mod shell;
 
-use super::error::ApiError;
+pub mod account;
+pub mod assets;
+pub mod device;
+pub mod device_edit;
+pub mod devices;
+pub mod enrol;
+pub mod notice;
+pub mod overview;
+pub mod packages;
+pub mod rollout;
+pub mod rollout_form;
+pub mod rollout_new;
+pub mod rollouts;
+pub mod sign_in;
+pub mod user_edit;
+pub mod users;
 
-/// An error as a page.
-#[must_use]
-pub fn error_page(_request: &HttpRequest, error: &ApiError) -> HttpResponse {
-    error.error_response()
-}
+#[cfg(test)]
+mod samples;
+
+pub use answer::error_page;
+pub use once::Pages;

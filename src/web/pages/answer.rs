@@ -1,0 +1,109 @@
+//! From a page's struct to an answer.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentType};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+
+use super::form::{Pairs, query};
+use super::notice::ErrorPage;
+use super::shell::{Page, Shell, Signed, View, done, theme};
+use crate::web::WebState;
+use crate::web::access::who;
+use crate::web::error::{Answer, ApiError};
+use crate::web::sign_in::go_to;
+
+/// The cookie in which a browser keeps the reader's theme.
+pub const THEME_COOKIE: &str = "fleetward_theme";
+
+/// Answers with a page.
+///
+/// # Errors
+/// 500 when the template can't be written.
+pub fn show<T: View>(request: &HttpRequest, body: T) -> Answer {
+    show_as(request, StatusCode::OK, body)
+}
+
+/// Answers with a form that was refused: 422 and the form again.
+///
+/// # Errors
+/// 500 when the template can't be written.
+pub fn again<T: View>(request: &HttpRequest, body: T) -> Answer {
+    show_as(request, StatusCode::UNPROCESSABLE_ENTITY, body)
+}
+
+/// Answers with a page and a status.
+///
+/// # Errors
+/// 500 when the template can't be written.
+pub fn show_as<T: View>(request: &HttpRequest, status: StatusCode, body: T) -> Answer {
+    let state = request.app_data::<web::Data<WebState>>().ok_or_else(|| ApiError::internal("pages have no state"))?;
+    let templates = state.pages.templates().map_err(ApiError::internal)?;
+    let page = Page { shell: shell(request), body };
+    let html = templates.render(T::TEMPLATE, &page).map_err(ApiError::internal)?;
+    Ok(HttpResponse::build(status).content_type(ContentType::html()).body(html))
+}
+
+fn shell(request: &HttpRequest) -> Shell {
+    let who = who(request);
+    let query = Pairs::of_query(request);
+    let cookie = request.cookie(THEME_COOKIE);
+    Shell {
+        user: who.as_ref().map(|who| Signed::new(&who.name, who.role)),
+        csrf: who.as_ref().map(|who| who.csrf().to_owned()).unwrap_or_default(),
+        theme: cookie.and_then(|cookie| theme(cookie.value())),
+        here: here(request),
+        done: done(query.text("done")),
+    }
+}
+
+/// Where a reader of this page can come back to: the answer to a form stands under an address that only takes forms.
+fn here(request: &HttpRequest) -> String {
+    let path = request.path();
+    if request.method().is_safe() {
+        return request.uri().path_and_query().map_or_else(|| path.to_owned(), ToString::to_string);
+    }
+    let page = match path {
+        "/rollouts" | "/rollouts/plan" => "/rollouts/new",
+        "/enrolment-tokens" => "/enrol",
+        "/users" | "/packages" | "/login" | "/rollouts/new" => path,
+        _ => "/",
+    };
+    page.to_owned()
+}
+
+/// An error as a page, with a way on. Who has not signed in is led there, and back afterwards.
+#[must_use]
+pub fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+    if error.status == StatusCode::UNAUTHORIZED && who(request).is_none() && request.path() != "/login" {
+        let next = if request.method().is_safe() { here(request) } else { String::new() };
+        let next = if next == "/" { "" } else { &next };
+        return go_to(&format!("/login{}", query(&[("next", next)])), None);
+    }
+    let page =
+        ErrorPage { status: error.status.as_u16(), message: error.message.clone(), retry_after_s: error.retry_after_s };
+    match show_as(request, error.status, page) {
+        Ok(mut response) => {
+            if let Some(seconds) = error.retry_after_s {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
+        Err(_) => error.error_response(),
+    }
+}
+
+/// Where a form's answer leads, with what was done.
+#[must_use]
+pub fn go_done(path: &str, done: &str) -> HttpResponse {
+    let join = if path.contains('?') { '&' } else { '?' };
+    go_to(&format!("{path}{join}done={done}"), None)
+}
+
+/// Under which URL terminals reach this server, as far as it can be known.
+#[must_use]
+pub fn server_url(request: &HttpRequest, state: &WebState) -> String {
+    match &state.config.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", request.connection_info().host()),
+    }
+}

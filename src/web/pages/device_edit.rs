@@ -1,0 +1,134 @@
+//! What can be done to one terminal: name, tags, enrolling again, revoking its token, deleting it.
+
+use actix_web::{HttpRequest, web};
+
+use super::answer::{again, go_done, show};
+use super::device::{find, read, read_tags};
+use super::form::{Field, Pairs};
+use super::notice::ConfirmPage;
+use crate::domain::Device;
+use crate::protocol::close::REVOKED;
+use crate::web::WebState;
+use crate::web::access::{Admin, Operator};
+use crate::web::api::devices::{check_name, check_tags};
+use crate::web::error::{Answer, ApiError};
+
+/// `POST /devices/{device_id}`: form `name`, `tags`.
+///
+/// # Errors
+/// 404; what is wrong is said at its field.
+pub async fn change(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    _: Operator,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Answer {
+    let pairs = Pairs::of_form(&body);
+    let (mut name, mut tags) = (Field::typed(&pairs, "name"), Field::typed(&pairs, "tags"));
+    let new_name = name.value.trim().to_owned();
+    if let Err(message) = check_name(&new_name) {
+        name.refuse(message);
+    }
+    let new_tags = match read_tags(&tags.value) {
+        Ok(new_tags) => new_tags,
+        Err(_) => {
+            tags.refuse("tag_line");
+            Default::default()
+        }
+    };
+    if let Err(message) = check_tags(&new_tags) {
+        tags.refuse(message);
+    }
+    if name.error.is_some() || tags.error.is_some() {
+        let mut page = read(&state, &id).await?;
+        (page.form.name, page.form.tags) = (name, tags);
+        return again(&request, page);
+    }
+    let device = find(&state, &id).await?;
+    if !state.store.update_device(&device.device_id, Some(new_name), Some(new_tags)).await? {
+        return Err(gone());
+    }
+    state.fleet.device_changed(device.key_id).await;
+    Ok(go_done(&path(&device), "saved"))
+}
+
+/// `POST /devices/{device_id}/enrolment`: form `allowed`, `true` or `false`.
+///
+/// # Errors
+/// 404
+pub async fn allow_enrolment(
+    state: web::Data<WebState>,
+    admin: Admin,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Answer {
+    let device = find(&state, &id).await?;
+    let allowed = Pairs::of_form(&body).text("allowed") == "true";
+    if !state.store.allow_enrolment(&device.device_id, allowed).await? {
+        return Err(gone());
+    }
+    tracing::info!(device_id = %device.device_id, allowed, by = admin.name, "enrolling again was decided");
+    Ok(go_done(&path(&device), if allowed { "enrolment_allowed" } else { "enrolment_disallowed" }))
+}
+
+/// `GET /devices/{device_id}/revoke`: the question before.
+///
+/// # Errors
+/// 404
+pub async fn ask_revoke(request: HttpRequest, state: web::Data<WebState>, _: Admin, id: web::Path<String>) -> Answer {
+    let device = find(&state, &id).await?;
+    show(&request, question("device_token", &device, "revoke"))
+}
+
+/// `POST /devices/{device_id}/revoke`
+///
+/// # Errors
+/// 404
+pub async fn revoke(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
+    let device = find(&state, &id).await?;
+    if !state.store.set_device_token(&device.device_id, None).await? {
+        return Err(gone());
+    }
+    tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
+    state.fleet.disconnect(device.key_id, REVOKED, "revoked");
+    Ok(go_done(&path(&device), "device_token_revoked"))
+}
+
+/// `GET /devices/{device_id}/delete`: the question before.
+///
+/// # Errors
+/// 404
+pub async fn ask_delete(request: HttpRequest, state: web::Data<WebState>, _: Admin, id: web::Path<String>) -> Answer {
+    let device = find(&state, &id).await?;
+    show(&request, question("device", &device, "delete"))
+}
+
+/// `POST /devices/{device_id}/delete`
+///
+/// # Errors
+/// 404
+pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
+    let device = find(&state, &id).await?;
+    let key_id = state.store.delete_device(&device.device_id).await?.ok_or_else(gone)?;
+    tracing::info!(device_id = %device.device_id, %key_id, by = admin.name, "device deleted");
+    state.fleet.disconnect(key_id, REVOKED, "deleted");
+    Ok(go_done("/devices", "device_deleted"))
+}
+
+fn path(device: &Device) -> String {
+    format!("/devices/{}", device.device_id)
+}
+
+fn gone() -> ApiError {
+    ApiError::not_found("such terminal")
+}
+
+fn question(what: &'static str, device: &Device, action: &str) -> ConfirmPage {
+    ConfirmPage {
+        what,
+        name: super::shell::shown(&device.name),
+        action: format!("{}/{action}", path(device)),
+        back: path(device),
+    }
+}

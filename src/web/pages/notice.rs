@@ -1,0 +1,35 @@
+//! Pages that stand between: an error with a way on, and the question before something is deleted.
+
+use serde::Serialize;
+
+use super::shell::View;
+
+/// An error, for people.
+#[derive(Debug, Serialize)]
+pub struct ErrorPage {
+    pub status: u16,
+    /// What happened, and what to do.
+    pub message: String,
+    /// Seconds after which another try makes sense.
+    pub retry_after_s: Option<u32>,
+}
+
+impl View for ErrorPage {
+    const TEMPLATE: &'static str = "error";
+}
+
+/// The question before something is deleted for good.
+#[derive(Debug, Serialize)]
+pub struct ConfirmPage {
+    /// `device`, `user`, `package`, `rollout_cancel`, `device_token`: the template has the words.
+    pub what: &'static str,
+    pub name: String,
+    /// Where the answer yes is posted.
+    pub action: String,
+    /// Where the answer no leads.
+    pub back: String,
+}
+
+impl View for ConfirmPage {
+    const TEMPLATE: &'static str = "confirm";
+}

@@ -1,0 +1,219 @@
+//! `/packages`: modules with their versions, and the form that uploads one more.
+
+use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+
+use super::answer::{again, go_done, show, show_as};
+use super::form::{Field, Pairs, query};
+use super::notice::ConfirmPage;
+use super::shell::{View, shown};
+use crate::domain::{ModuleName, Package, Timestamp, Version};
+use crate::store::{AddPackage, ModuleSummary};
+use crate::web::WebState;
+use crate::web::access::{Operator, Unproven, Viewer};
+use crate::web::api::{packages as api, upload};
+use crate::web::error::{Answer, ApiError};
+
+/// Versions shown of one module; all of them on the page with `?module=`.
+pub const VERSIONS: u32 = 20;
+
+#[derive(Debug, Serialize)]
+pub struct Packages {
+    pub modules: Vec<ModuleSection>,
+    /// The one module that is shown, where the reader asked for one.
+    pub only: Option<ModuleName>,
+    pub form: UploadForm,
+    /// Largest file, bytes.
+    pub largest: u64,
+    pub in_use: Option<InUse>,
+}
+
+impl View for Packages {
+    const TEMPLATE: &'static str = "packages";
+}
+
+/// What the form holds; a browser can't be given back the file it chose.
+#[derive(Debug, Default, Serialize)]
+pub struct UploadForm {
+    pub name: Field,
+    pub version: Field,
+    pub file: Field,
+    pub notes: Field,
+}
+
+/// Why a package was not deleted.
+#[derive(Debug, Serialize)]
+pub struct InUse {
+    pub name: String,
+    pub version: String,
+    /// Their numbers.
+    pub rollouts: Vec<String>,
+}
+
+/// A module and its packages.
+#[derive(Debug, Serialize)]
+pub struct ModuleSection {
+    pub name: ModuleName,
+    pub current: Option<Version>,
+    pub devices: u64,
+    pub packages: u64,
+    pub rows: Vec<PackageRow>,
+    /// Where the rest is: the page of this module, from a place on.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PackageRow {
+    pub name: ModuleName,
+    pub version: Version,
+    pub size: u64,
+    pub sha256: String,
+    pub file_name: String,
+    pub notes: String,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub current: bool,
+    pub devices: u64,
+}
+
+impl ModuleSection {
+    /// A module with some of its packages.
+    #[must_use]
+    pub fn new(module: &ModuleSummary, packages: Vec<Package>, next: Option<String>) -> Self {
+        let devices = |version: &Version| module.devices.iter().find(|(v, _)| v == version).map_or(0, |(_, n)| *n);
+        let row = |package: Package| PackageRow {
+            current: module.current_version.as_ref() == Some(&package.version),
+            devices: devices(&package.version),
+            name: package.name,
+            version: package.version,
+            size: package.size,
+            sha256: package.sha256.as_str().to_owned(),
+            file_name: shown(&package.file_name),
+            notes: shown(&package.notes),
+            created_at: package.created_at,
+            created_by: package.created_by,
+        };
+        Self {
+            name: module.name.clone(),
+            current: module.current_version.clone(),
+            devices: module.devices.iter().map(|(_, n)| n).sum(),
+            packages: module.packages,
+            rows: packages.into_iter().map(row).collect(),
+            next,
+        }
+    }
+}
+
+/// `GET /packages?module=&after=`
+///
+/// # Errors
+/// 422 for a place that the list does not have.
+pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) -> Answer {
+    let page = read(&request, &state).await?;
+    show(&request, page)
+}
+
+async fn read(request: &HttpRequest, state: &WebState) -> Result<Packages, ApiError> {
+    let pairs = Pairs::of_query(request);
+    let only = ModuleName::new(pairs.text("module")).ok();
+    let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty() && only.is_some());
+    let mut modules = Vec::new();
+    for module in state.store.modules().await? {
+        if only.as_ref().is_none_or(|only| *only == module.name) {
+            let page = state.store.packages(Some(module.name.clone()), after.clone(), VERSIONS).await??;
+            let next = page.next.map(|next| query(&[("module", module.name.as_str()), ("after", &next)]));
+            let next = next.map(|query| format!("/packages{query}"));
+            modules.push(ModuleSection::new(&module, page.items, next));
+        }
+    }
+    let mut form = UploadForm::default();
+    form.name.value = only.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(Packages { modules, only, form, largest: state.config.limits.package_bytes, in_use: None })
+}
+
+/// `POST /packages`: the form without scripts; with them it goes to the API, which takes the same parts.
+///
+/// # Errors
+/// 403, 413, 503
+pub async fn add(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    operator: Unproven<Operator>,
+    parts: Multipart,
+) -> Answer {
+    let error = match upload::receive(&state, operator, parts).await {
+        Ok(AddPackage::Added(_)) => return Ok(go_done("/packages", "package_added")),
+        Ok(AddPackage::Same(_)) => return Ok(go_done("/packages", "package_same")),
+        Ok(AddPackage::Conflict(package)) => {
+            let mut page = read(&request, &state).await?;
+            page.form.name = Field::new(&package.name);
+            page.form.version = Field::new(&package.version);
+            page.form.version.refuse("other_bytes");
+            return show_as(&request, StatusCode::CONFLICT, page);
+        }
+        Err(error) => error,
+    };
+    if error.fields.is_empty() {
+        return Err(error);
+    }
+    let mut page = read(&request, &state).await?;
+    for (field, message) in &error.fields {
+        match field.as_str() {
+            "name" => page.form.name.refuse(message),
+            "version" => page.form.version.refuse(message),
+            "notes" => page.form.notes.refuse(message),
+            _ => page.form.file.refuse(message),
+        }
+    }
+    again(&request, page)
+}
+
+/// `GET /packages/{name}/{version}/delete`: the question before.
+///
+/// # Errors
+/// 404
+pub async fn ask_delete(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    _: Operator,
+    path: web::Path<(String, String)>,
+) -> Answer {
+    let package = api::find(&state, &path).await?;
+    let page = ConfirmPage {
+        what: "package",
+        name: format!("{} {}", package.name, package.version),
+        action: request.path().to_owned(),
+        back: "/packages".to_owned(),
+    };
+    show(&request, page)
+}
+
+/// `POST /packages/{name}/{version}/delete`
+///
+/// # Errors
+/// 404; a package that is in use is said on the page.
+pub async fn delete(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    operator: Operator,
+    path: web::Path<(String, String)>,
+) -> Answer {
+    let package = api::find(&state, &path).await?;
+    match api::remove(&state, &operator, &package.name, &package.version).await {
+        Ok(()) => Ok(go_done("/packages", "package_deleted")),
+        Err(error) if error.code == "in_use" => {
+            let mut page = read(&request, &state).await?;
+            let numbers = error.fields.get("rollouts").map_or("", String::as_str);
+            page.in_use = Some(InUse {
+                name: package.name.to_string(),
+                version: package.version.to_string(),
+                rollouts: numbers.split(", ").map(str::to_owned).collect(),
+            });
+            show_as(&request, StatusCode::CONFLICT, page)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,345 @@
+//! `/rollouts/{id}`: an update while it moves: its state and why, the tally as a bar, and the progress table
+//! `name | state | app1_version | app1_state | app2_version | app2_state ...`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+
+use super::answer::{go_done, show, show_as};
+use super::devices::DeviceRow;
+use super::form::{Pairs, query};
+use super::modules::{ModuleCell, Share, shares};
+use super::notice::ConfirmPage;
+use super::shell::{View, shown};
+use crate::actors::RolloutError;
+use crate::domain::{
+    AssignmentState, Counts, KeyId, ModuleName, Policy, RolloutId, RolloutPackage, RolloutState, Target, Timestamp,
+    Version,
+};
+use crate::store::{RolloutDevice, RolloutSummary};
+use crate::web::WebState;
+use crate::web::access::{Operator, Viewer};
+use crate::web::error::{Answer, ApiError};
+
+/// Rows of one page.
+pub const PAGE: u32 = 100;
+
+#[derive(Debug, Serialize)]
+pub struct RolloutPage {
+    pub id: RolloutId,
+    pub state: RolloutState,
+    pub why: Option<String>,
+    pub packages: Vec<PackageLine>,
+    pub allow_rollback: bool,
+    pub target: TargetWords,
+    pub policy: PolicyWords,
+    pub open_stages: u32,
+    pub stages: u32,
+    pub devices: u64,
+    /// Assignments that change something, those that are there, and the share of those, percent.
+    pub wanted: u64,
+    pub verified: u64,
+    pub percent: u64,
+    pub bar: Vec<Share>,
+    pub states: Vec<StateFilter>,
+    /// The state the table is narrowed to.
+    pub only: Option<AssignmentState>,
+    pub columns: Vec<ModuleName>,
+    pub rows: Vec<DeviceRow>,
+    pub first: Option<String>,
+    pub next: Option<String>,
+    pub may: Steering,
+    /// Why the last press did nothing.
+    pub problem: Option<String>,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub created_by: String,
+    #[serde(with = "crate::domain::millis_rfc3339::option")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl View for RolloutPage {
+    const TEMPLATE: &'static str = "rollout";
+}
+
+#[derive(Debug, Serialize)]
+pub struct PackageLine {
+    pub module: ModuleName,
+    pub version: Version,
+    pub previous: Option<Version>,
+    pub size: u64,
+}
+
+/// A state, how many are in it, and the page narrowed to it.
+#[derive(Debug, Serialize)]
+pub struct StateFilter {
+    pub state: AssignmentState,
+    pub count: u64,
+    pub chosen: bool,
+}
+
+/// Whom it is for. One of these.
+#[derive(Debug, Default, Serialize)]
+pub struct TargetWords {
+    pub all: bool,
+    /// How many were named.
+    pub devices: Option<usize>,
+    /// `region=east, kind=bus`
+    pub tags: Option<String>,
+}
+
+/// The policy, as the page says it.
+#[derive(Debug, Serialize)]
+pub struct PolicyWords {
+    pub max_in_flight: u32,
+    pub max_failures: u32,
+    pub max_failure_percent: u32,
+    pub health_window_s: u32,
+    pub attempts: u32,
+    #[serde(with = "crate::domain::millis_rfc3339::option")]
+    pub not_before: Option<Timestamp>,
+    pub bytes_per_second: Option<u64>,
+}
+
+/// What can be done with it now.
+#[derive(Debug, Serialize)]
+pub struct Steering {
+    pub pause: bool,
+    pub resume: bool,
+    pub cancel: bool,
+}
+
+/// One page of the progress table.
+pub struct Table {
+    pub rows: Vec<RolloutDevice>,
+    pub only: Option<AssignmentState>,
+    /// Where this page begins; `None` for the first.
+    pub after: Option<String>,
+    pub next: Option<String>,
+}
+
+impl RolloutPage {
+    /// The page of a rollout.
+    #[must_use]
+    pub fn new(
+        summary: RolloutSummary,
+        table: Table,
+        transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
+    ) -> Self {
+        let counts = super::rollouts::changing(&summary);
+        let RolloutSummary { rollout, counts: all, devices } = summary;
+        let columns: Vec<ModuleName> = rollout.packages.iter().map(|p| p.release.module.clone()).collect();
+        let (wanted, verified) = (counts.sum(|_| true), counts.of(AssignmentState::Verified));
+        let base = format!("/rollouts/{}", rollout.id);
+        let state = table.only.map_or("", AssignmentState::as_str);
+        let page = |after: &str| format!("{base}{}", query(&[("state", state), ("after", after)]));
+        Self {
+            packages: rollout.packages.iter().map(package_line).collect(),
+            target: TargetWords::from(&rollout.target),
+            policy: PolicyWords::from(&rollout.policy),
+            devices,
+            wanted,
+            verified,
+            percent: verified.saturating_mul(100).checked_div(wanted).unwrap_or(100),
+            bar: shares(&counts),
+            states: filters(&all, table.only),
+            only: table.only,
+            rows: table.rows.iter().map(|row| progress_row(row, &columns, transfer)).collect(),
+            columns,
+            first: table.after.as_ref().map(|_| page("")),
+            next: table.next.as_deref().map(page),
+            may: Steering::from(rollout.state),
+            problem: None,
+            id: rollout.id,
+            state: rollout.state,
+            why: rollout.why.as_deref().map(shown),
+            allow_rollback: rollout.allow_rollback,
+            open_stages: rollout.open_stages,
+            stages: rollout.stages,
+            created_at: rollout.created_at,
+            created_by: rollout.created_by,
+            ended_at: rollout.ended_at,
+        }
+    }
+}
+
+fn package_line(package: &RolloutPackage) -> PackageLine {
+    PackageLine {
+        module: package.release.module.clone(),
+        version: package.release.version.clone(),
+        previous: package.previous_version.clone(),
+        size: package.release.size,
+    }
+}
+
+fn filters(counts: &Counts, only: Option<AssignmentState>) -> Vec<StateFilter> {
+    let filter = |state| StateFilter { state, count: counts.of(state), chosen: only == Some(state) };
+    AssignmentState::ALL.into_iter().map(filter).filter(|filter| filter.count > 0 || filter.chosen).collect()
+}
+
+fn progress_row(
+    row: &RolloutDevice,
+    columns: &[ModuleName],
+    transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
+) -> DeviceRow {
+    let device = &row.device;
+    let cell = |module: &ModuleName| {
+        let assignment = row.assignments.iter().find(|assignment| assignment.module == *module);
+        ModuleCell::new(module, device.modules.get(module), assignment, transfer(device.key_id, module))
+    };
+    DeviceRow {
+        key_id: device.key_id,
+        device_id: device.device_id.clone(),
+        name: shown(&device.name),
+        online: device.online,
+        since: device.since,
+        reported_at: None,
+        cells: columns.iter().map(cell).collect(),
+    }
+}
+
+impl From<&Target> for TargetWords {
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::All => Self { all: true, ..Self::default() },
+            Target::DeviceIds(ids) => Self { devices: Some(ids.len()), ..Self::default() },
+            Target::Tags(tags) => {
+                let words: Vec<String> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                Self { tags: Some(shown(&words.join(", "))), ..Self::default() }
+            }
+        }
+    }
+}
+
+impl From<&Policy> for PolicyWords {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            max_in_flight: policy.max_in_flight,
+            max_failures: policy.max_failures,
+            max_failure_percent: policy.max_failure_percent,
+            health_window_s: policy.health_window_s,
+            attempts: policy.attempts,
+            not_before: policy.not_before,
+            bytes_per_second: policy.bytes_per_second,
+        }
+    }
+}
+
+impl From<RolloutState> for Steering {
+    fn from(state: RolloutState) -> Self {
+        Self {
+            pause: matches!(state, RolloutState::Running | RolloutState::Scheduled),
+            resume: state == RolloutState::Paused,
+            cancel: state.may_become(RolloutState::Cancelled),
+        }
+    }
+}
+
+/// `GET /rollouts/{id}?state=&after=`
+///
+/// # Errors
+/// 404, 422 for a place that the table does not have.
+pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer, id: web::Path<String>) -> Answer {
+    let page = read(&request, &state, &id).await?;
+    show(&request, page)
+}
+
+async fn read(request: &HttpRequest, state: &WebState, id: &str) -> Result<RolloutPage, ApiError> {
+    let id = number(id)?;
+    let pairs = Pairs::of_query(request);
+    let only: Option<AssignmentState> = pairs.text("state").parse().ok();
+    let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
+    let summary = state.store.rollout(id).await?.ok_or_else(missing)?;
+    let page = state.store.rollout_devices(id, only, after.clone(), PAGE).await??;
+    let table = Table { rows: page.items, only, after, next: page.next };
+    Ok(RolloutPage::new(summary, table, &|key, module| state.fleet.transfer(key, module)))
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("such update")
+}
+
+fn number(id: &str) -> Result<RolloutId, ApiError> {
+    id.parse().map_err(|_| missing())
+}
+
+/// `POST /rollouts/{id}/pause`
+///
+/// # Errors
+/// 404; what the state forbids is said on the page.
+pub async fn pause(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    operator: Operator,
+    id: web::Path<String>,
+) -> Answer {
+    let outcome = state.fleet.pause(number(&id)?, &operator.name).await;
+    steered(&request, &state, &id, outcome, "rollout_paused").await
+}
+
+/// `POST /rollouts/{id}/resume`
+///
+/// # Errors
+/// 404; what the state forbids is said on the page.
+pub async fn resume(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    operator: Operator,
+    id: web::Path<String>,
+) -> Answer {
+    let outcome = state.fleet.resume(number(&id)?, &operator.name).await;
+    steered(&request, &state, &id, outcome, "rollout_resumed").await
+}
+
+/// `GET /rollouts/{id}/cancel`: the question before.
+///
+/// # Errors
+/// 404
+pub async fn ask_cancel(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    _: Operator,
+    id: web::Path<String>,
+) -> Answer {
+    let id = number(&id)?;
+    state.store.rollout(id).await?.ok_or_else(missing)?;
+    let page = ConfirmPage {
+        what: "rollout_cancel",
+        name: id.to_string(),
+        action: format!("/rollouts/{id}/cancel"),
+        back: format!("/rollouts/{id}"),
+    };
+    show(&request, page)
+}
+
+/// `POST /rollouts/{id}/cancel`
+///
+/// # Errors
+/// 404; what the state forbids is said on the page.
+pub async fn cancel(
+    request: HttpRequest,
+    state: web::Data<WebState>,
+    operator: Operator,
+    id: web::Path<String>,
+) -> Answer {
+    let outcome = state.fleet.cancel(number(&id)?, &operator.name).await;
+    steered(&request, &state, &id, outcome, "rollout_cancelled").await
+}
+
+async fn steered(
+    request: &HttpRequest,
+    state: &WebState,
+    id: &str,
+    outcome: Result<(), RolloutError>,
+    done: &'static str,
+) -> Answer {
+    match outcome {
+        Ok(()) => Ok(go_done(&format!("/rollouts/{id}"), done)),
+        Err(RolloutError::Conflict(reason)) => {
+            let mut page = read(request, state, id).await?;
+            page.problem = Some(reason);
+            show_as(request, StatusCode::CONFLICT, page)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

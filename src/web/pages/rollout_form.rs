@@ -1,0 +1,343 @@
+//! The form of a new update: what was typed, kept through every step, and the request it becomes.
+
+use serde::Serialize;
+
+use crate::domain::{DeviceId, ModuleName, Policy, RolloutRequest, Stage, Tags, Target, Timestamp, Version};
+
+use super::form::{Field, Pairs};
+use super::shell::shown;
+
+/// The names of the form's fields, beside `version.MODULE` and `csrf`.
+pub const FIELDS: [&str; 16] = [
+    "target",
+    "device_ids",
+    "tags",
+    "allow_rollback",
+    "max_in_flight",
+    "stages",
+    "max_failures",
+    "max_failure_percent",
+    "health_window_s",
+    "attempts",
+    "not_before",
+    "bytes_per_second",
+    "timeout_offered",
+    "timeout_downloading",
+    "timeout_installing",
+    "timeout_verifying",
+];
+
+/// What was typed, and what is wrong with it.
+#[derive(Debug, Default, Serialize)]
+pub struct RolloutForm {
+    /// The version chosen of each module.
+    #[serde(skip)]
+    pub chosen: Vec<(String, String)>,
+    /// What is wrong with the choice as a whole.
+    pub packages: Field,
+    /// `all`, `device_ids` or `tags`.
+    pub target: Field,
+    /// One a line, or with commas or spaces between.
+    pub device_ids: Field,
+    /// One `name=value` a line.
+    pub tags: Field,
+    pub allow_rollback: bool,
+    pub max_in_flight: Field,
+    /// `1%, 10%, 100%` or `5, 50`; empty: chosen by the size of the target.
+    pub stages: Field,
+    pub max_failures: Field,
+    pub max_failure_percent: Field,
+    pub health_window_s: Field,
+    pub attempts: Field,
+    /// `2026-11-22T08:48`, UTC.
+    pub not_before: Field,
+    pub bytes_per_second: Field,
+    pub timeout_offered: Field,
+    pub timeout_downloading: Field,
+    pub timeout_installing: Field,
+    pub timeout_verifying: Field,
+    /// Whether something in the collapsed part is wrong or not as by default, so that it is shown.
+    pub advanced: bool,
+}
+
+/// The prefix of the fields that choose a module's version.
+pub const VERSION: &str = "version.";
+
+impl RolloutForm {
+    /// The form as it is before anything was typed.
+    #[must_use]
+    pub fn fresh(policy: &Policy) -> Self {
+        Self {
+            target: Field::new("all"),
+            max_in_flight: Field::new(policy.max_in_flight),
+            max_failures: Field::new(policy.max_failures),
+            max_failure_percent: Field::new(policy.max_failure_percent),
+            health_window_s: Field::new(policy.health_window_s),
+            attempts: Field::new(policy.attempts),
+            timeout_offered: Field::new(policy.timeouts_s.offered),
+            timeout_downloading: Field::new(policy.timeouts_s.downloading),
+            timeout_installing: Field::new(policy.timeouts_s.installing),
+            timeout_verifying: Field::new(policy.timeouts_s.verifying),
+            ..Self::default()
+        }
+    }
+
+    /// The form as typed; fields that did not come are as before anything was typed.
+    #[must_use]
+    pub fn typed(pairs: &Pairs, policy: &Policy) -> Self {
+        let mut form = Self::fresh(policy);
+        form.chosen = chosen(pairs);
+        for (name, field) in form.fields() {
+            if pairs.has(name) {
+                *field = Field::new(shown_list(pairs.raw(name)));
+            }
+        }
+        form.allow_rollback = pairs.ticked("allow_rollback");
+        let fresh = Self::fresh(policy);
+        form.advanced = form.policy_values() != fresh.policy_values();
+        form
+    }
+
+    /// Each text field by its name in the form.
+    fn fields(&mut self) -> [(&'static str, &mut Field); 15] {
+        [
+            ("target", &mut self.target),
+            ("device_ids", &mut self.device_ids),
+            ("tags", &mut self.tags),
+            ("max_in_flight", &mut self.max_in_flight),
+            ("stages", &mut self.stages),
+            ("max_failures", &mut self.max_failures),
+            ("max_failure_percent", &mut self.max_failure_percent),
+            ("health_window_s", &mut self.health_window_s),
+            ("attempts", &mut self.attempts),
+            ("not_before", &mut self.not_before),
+            ("bytes_per_second", &mut self.bytes_per_second),
+            ("timeout_offered", &mut self.timeout_offered),
+            ("timeout_downloading", &mut self.timeout_downloading),
+            ("timeout_installing", &mut self.timeout_installing),
+            ("timeout_verifying", &mut self.timeout_verifying),
+        ]
+    }
+
+    fn policy_values(&self) -> [&str; 12] {
+        [
+            &self.max_in_flight.value,
+            &self.stages.value,
+            &self.max_failures.value,
+            &self.max_failure_percent.value,
+            &self.health_window_s.value,
+            &self.attempts.value,
+            &self.not_before.value,
+            &self.bytes_per_second.value,
+            &self.timeout_offered.value,
+            &self.timeout_downloading.value,
+            &self.timeout_installing.value,
+            &self.timeout_verifying.value,
+        ]
+    }
+
+    /// The request it asks for; `None` when something is wrong, which is then said at its field.
+    pub fn request(&mut self, by: &str) -> Option<RolloutRequest> {
+        let packages = self.read_packages();
+        let target = self.read_target();
+        let policy = self.read_policy();
+        if self.has_errors() {
+            return None;
+        }
+        Some(RolloutRequest {
+            packages,
+            allow_rollback: self.allow_rollback,
+            target: target?,
+            policy: policy?,
+            by: by.to_owned(),
+        })
+    }
+
+    fn read_packages(&mut self) -> Vec<(ModuleName, Version)> {
+        let mut packages = Vec::new();
+        for (module, version) in self.chosen.iter().filter(|(_, version)| !version.is_empty()) {
+            match (ModuleName::new(module), Version::new(version)) {
+                (Ok(module), Ok(version)) => packages.push((module, version)),
+                (Err(error), _) => self.packages.refuse(error),
+                (_, Err(error)) => self.packages.refuse(error),
+            }
+        }
+        if packages.is_empty() {
+            self.packages.refuse("choose");
+        }
+        packages
+    }
+
+    fn read_target(&mut self) -> Option<Target> {
+        match self.target.value.as_str() {
+            "device_ids" => self.read_device_ids().map(Target::DeviceIds),
+            "tags" => self.read_tags().map(Target::Tags),
+            "all" => Some(Target::All),
+            _ => {
+                self.target.refuse("choose");
+                None
+            }
+        }
+    }
+
+    fn read_device_ids(&mut self) -> Option<Vec<DeviceId>> {
+        let mut ids = Vec::new();
+        let text = self.device_ids.value.clone();
+        for id in text.split(|c: char| c.is_whitespace() || c == ',').filter(|id| !id.is_empty()) {
+            match DeviceId::new(id) {
+                Ok(id) if !ids.contains(&id) => ids.push(id),
+                Ok(_) => {}
+                Err(error) => self.device_ids.refuse(error),
+            }
+        }
+        if ids.is_empty() {
+            self.device_ids.refuse("required");
+        }
+        Some(ids).filter(|_| self.device_ids.error.is_none())
+    }
+
+    fn read_tags(&mut self) -> Option<Tags> {
+        match super::device::read_tags(&self.tags.value) {
+            Ok(tags) if tags.is_empty() => self.tags.refuse("required"),
+            Ok(tags) => return Some(tags),
+            Err(_) => self.tags.refuse("tag_line"),
+        }
+        None
+    }
+
+    fn read_policy(&mut self) -> Option<Policy> {
+        let policy = Policy {
+            max_in_flight: self.max_in_flight.number().unwrap_or(1),
+            stages: self.read_stages(),
+            max_failures: self.max_failures.number().unwrap_or(0),
+            max_failure_percent: self.max_failure_percent.number().unwrap_or(0),
+            health_window_s: self.health_window_s.number().unwrap_or(0),
+            attempts: self.attempts.number().unwrap_or(1),
+            not_before: self.read_not_before(),
+            timeouts_s: crate::domain::Timeouts {
+                offered: self.timeout_offered.number().unwrap_or(1),
+                downloading: self.timeout_downloading.number().unwrap_or(1),
+                installing: self.timeout_installing.number().unwrap_or(1),
+                verifying: self.timeout_verifying.number().unwrap_or(1),
+            },
+            bytes_per_second: self.bytes_per_second.optional_number(),
+        };
+        for error in policy.errors() {
+            self.refuse(&error.field, &error.message);
+        }
+        Some(policy)
+    }
+
+    fn read_stages(&mut self) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        let text = self.stages.value.clone();
+        for part in text.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty()) {
+            let stage = match part.strip_suffix('%') {
+                Some(percent) => percent.parse().ok().map(Stage::Percent),
+                None => part.parse().ok().map(Stage::Count),
+            };
+            match stage {
+                Some(stage) => stages.push(stage),
+                None => self.stages.refuse("stages"),
+            }
+        }
+        stages
+    }
+
+    fn read_not_before(&mut self) -> Option<Timestamp> {
+        let text = self.not_before.value.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+        let time = formats.iter().find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok());
+        if time.is_none() {
+            self.not_before.refuse("time");
+        }
+        time.map(|time| time.and_utc())
+    }
+
+    /// Says at its field what another part of the program found wrong: `policy.stages`, `packages`, `target.device_ids`.
+    pub fn refuse(&mut self, field: &str, message: &str) {
+        let name = field.trim_start_matches("policy.").trim_start_matches("target.");
+        let name = name.replace("timeouts_s.", "timeout_");
+        self.advanced |= field.starts_with("policy.");
+        if let Some((_, field)) = self.fields().into_iter().find(|(known, _)| *known == name) {
+            return field.refuse(message);
+        }
+        self.packages.refuse(message);
+    }
+
+    /// Whether anything is wrong.
+    #[must_use]
+    pub fn has_errors(&mut self) -> bool {
+        let packages = self.packages.error.is_some();
+        let wrong = self.fields().into_iter().any(|(_, field)| field.error.is_some());
+        packages || wrong
+    }
+}
+
+/// A long list of names is kept whole; anything beyond a mebibyte is no list.
+fn shown_list(text: &str) -> String {
+    if text.len() <= 1024 * 1024 { text.to_owned() } else { shown(text) }
+}
+
+fn chosen(pairs: &Pairs) -> Vec<(String, String)> {
+    let chosen = pairs.0.iter().filter_map(|(name, value)| Some((name.strip_prefix(VERSION)?, value)));
+    chosen.map(|(module, version)| (shown(module), shown(version.trim()))).collect()
+}
+
+/// What the next step carries on, hidden: every field of this form, as typed.
+#[must_use]
+pub fn carried(pairs: &Pairs) -> Vec<(String, String)> {
+    let ours = |name: &str| name.starts_with(VERSION) || FIELDS.contains(&name);
+    pairs.0.iter().filter(|(name, _)| ours(name)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(pairs: &[(&str, &str)]) -> RolloutForm {
+        let pairs = Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        RolloutForm::typed(&pairs, &Policy::default())
+    }
+
+    #[test]
+    fn the_shortest_form_is_everything_with_the_usual_policy() {
+        let request = form(&[("version.app1", "1.3.0"), ("version.app2", "")]).request("anna").unwrap();
+        assert_eq!(request.packages.len(), 1);
+        assert_eq!((request.target, request.policy), (Target::All, Policy::default()));
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let request = form(&[
+            ("version.app1", "1.3.0"),
+            ("target", "device_ids"),
+            ("device_ids", "a, b\nb c"),
+            ("stages", "1%, 50%"),
+            ("health_window_s", "1"),
+            ("not_before", "2026-11-22T08:48"),
+            ("timeout_offered", "5"),
+            ("allow_rollback", "yes"),
+        ]);
+        let request = { request }.request("anna").unwrap();
+        assert!(matches!(&request.target, Target::DeviceIds(ids) if ids.len() == 3));
+        assert_eq!(request.policy.stages, [Stage::Percent(1.0), Stage::Percent(50.0)]);
+        assert_eq!((request.policy.health_window_s, request.policy.timeouts_s.offered), (1, 5));
+        assert!(request.allow_rollback && request.policy.not_before.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
+        let mut form = form(&[("target", "tags"), ("tags", "east"), ("attempts", "0"), ("timeout_offered", "soon")]);
+        assert_eq!(form.request("anna"), None);
+        assert_eq!(form.packages.error.as_deref(), Some("choose"));
+        assert_eq!((form.tags.value.as_str(), form.tags.error.as_deref()), ("east", Some("tag_line")));
+        assert!(form.attempts.error.is_some() && form.advanced);
+        assert_eq!(form.timeout_offered.value, "soon");
+        form.refuse("policy.timeouts_s.installing", "too long");
+        assert_eq!(form.timeout_installing.error.as_deref(), Some("too long"));
+    }
+}

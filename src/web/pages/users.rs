@@ -1,0 +1,175 @@
+//! `/users`: people, the tokens of programs, and the tokens that let terminals in.
+
+use serde::Serialize;
+
+use super::form::Field;
+use super::shell::{View, shown};
+use crate::domain::{ApiToken, EnrolmentToken, Role, Sha256Hex, Timestamp, User};
+use crate::web::access::{Via, Who};
+
+#[derive(Debug, Serialize)]
+pub struct Users {
+    pub users: Vec<UserRow>,
+    pub api_tokens: Vec<ApiTokenRow>,
+    pub enrolment_tokens: Vec<EnrolmentRow>,
+    pub add_user: AddUser,
+    /// Whether its part of the page is open.
+    pub add_user_open: bool,
+    pub add_token: AddToken,
+    pub add_token_open: bool,
+    /// Something that was just made, shown once.
+    pub once: Option<Once>,
+    /// The password form of the user with this number was refused.
+    pub password: Option<PasswordRefused>,
+    /// The last admin can't be deleted or made less.
+    pub last_admin: bool,
+}
+
+impl View for Users {
+    const TEMPLATE: &'static str = "users";
+}
+
+#[derive(Debug, Serialize)]
+pub struct UserRow {
+    pub id: i64,
+    pub name: String,
+    pub role: Role,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub me: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ApiTokenRow {
+    pub id: i64,
+    pub name: String,
+    pub role: Role,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub created_by: String,
+    #[serde(with = "crate::domain::millis_rfc3339::option")]
+    pub expires_at: Option<Timestamp>,
+    pub expired: bool,
+    pub revoked: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct EnrolmentRow {
+    pub id: i64,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub uses_left: Option<u32>,
+    #[serde(with = "crate::domain::millis_rfc3339::option")]
+    pub expires_at: Option<Timestamp>,
+    pub expired: bool,
+    pub revoked: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct AddUser {
+    pub name: Field,
+    pub role: Field,
+    /// Its value is never sent back.
+    pub password: Field,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct AddToken {
+    pub name: Field,
+    pub role: Field,
+    pub days: Field,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PasswordRefused {
+    pub id: i64,
+    pub error: String,
+}
+
+/// A secret that is shown once: the page after its making is the only one that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Once {
+    /// Where it belongs: of a program, not of a device.
+    pub api: bool,
+    /// What it is called.
+    pub name: String,
+    pub token: String,
+}
+
+/// `/enrol`: how to add a terminal.
+#[derive(Debug, Serialize)]
+pub struct NewDevice {
+    pub uses: Field,
+    pub hours: Field,
+    pub once: Option<Once>,
+    pub server_url: String,
+    /// The server lets anybody in, so that no token is needed.
+    pub open: bool,
+}
+
+impl View for NewDevice {
+    const TEMPLATE: &'static str = "device_new";
+}
+
+/// `/account`: one's own password.
+#[derive(Debug, Default, Serialize)]
+pub struct Account {
+    pub current: Field,
+    pub password: Field,
+    pub repeat: Field,
+}
+
+impl View for Account {
+    const TEMPLATE: &'static str = "account";
+}
+
+impl UserRow {
+    /// A user's row; `me` is who looks.
+    #[must_use]
+    pub fn new(user: User, me: &str) -> Self {
+        Self { id: user.id, me: user.name == me, name: shown(&user.name), role: user.role, created_at: user.created_at }
+    }
+}
+
+impl ApiTokenRow {
+    /// A token's row.
+    #[must_use]
+    pub fn new(token: ApiToken, now: Timestamp) -> Self {
+        Self {
+            id: token.id,
+            name: shown(&token.name),
+            role: token.role,
+            created_at: token.created_at,
+            created_by: token.created_by,
+            expires_at: token.expires_at,
+            expired: token.expires_at.is_some_and(|at| at <= now),
+            revoked: token.revoked,
+        }
+    }
+}
+
+impl EnrolmentRow {
+    /// A token's row.
+    #[must_use]
+    pub fn new(token: EnrolmentToken, now: Timestamp) -> Self {
+        Self {
+            id: token.id,
+            created_at: token.created_at,
+            created_by: token.created_by,
+            uses_left: token.uses_left,
+            expires_at: token.expires_at,
+            expired: token.expires_at.is_some_and(|at| at <= now),
+            revoked: token.revoked,
+        }
+    }
+}
+
+/// The session of somebody who signed in; programs have none.
+#[must_use]
+pub fn session(who: &Who) -> Option<&Sha256Hex> {
+    match &who.via {
+        Via::Session { key_hash, .. } => Some(key_hash),
+        Via::Token { .. } => None,
+    }
+}

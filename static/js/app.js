@@ -1,0 +1,10 @@
+// What every page loads. Each module finds its own elements and does nothing on pages without them; every page
+// works without any of this.
+import "./theme.js";
+import "./copy.js";
+import "./choose.js";
+import "./upload.js";
+import { localise } from "./time.js";
+import "./live.js";
+
+localise(document);

@@ -1,0 +1,219 @@
+// Pages that move: one stream of events, of which each page takes what concerns what it shows.
+//
+// Rows that are on the page are changed in place by the events themselves; nothing is added or taken away, so the
+// table never jumps. What is counted (figures, bars, lists) is fetched anew, at most once in a while, and put in
+// where the ids begin with `live-`. All words come from the page's own templates.
+import { localise, timeElement } from "./time.js";
+
+const page = document.body.dataset.live;
+const banner = document.querySelector("[data-offline]");
+const words = document.querySelector("[data-words]");
+
+/** How often each page fetches its counted parts at most, milliseconds. */
+const REFRESH = { overview: 3000, rollouts: 3000, rollout: 2000, device: 2000, fleet: 10000 };
+/** A hidden page gives its connection back after this: browsers allow six to one server. */
+const HIDDEN_FOR = 10000;
+/** The states in which an assignment says nothing about what the device should run. */
+const AIMLESS = ["cancelled", "superseded", "excluded"];
+
+let source = null;
+let refreshTimer = null;
+let lastRefresh = 0;
+let hiddenTimer = null;
+let lostTimer = null;
+let wasLost = false;
+
+const own = {
+  device: Number(document.querySelector("[data-device]")?.dataset.device),
+  rollout: Number(document.querySelector("[data-rollout]")?.dataset.rollout),
+};
+
+const word = (name) => words?.querySelector(`[data-word="${CSS.escape(name)}"]`)?.content.cloneNode(true);
+const row = (key) => document.querySelector(`tr[data-key="${key}"]`);
+const cell = (line, module, part) =>
+  line.querySelector(`[data-cell="${CSS.escape(module)}"][data-part="${part}"]`);
+
+function put(place, content) {
+  if (place && content) {
+    place.replaceChildren(content);
+  }
+}
+
+// ---- rows -------------------------------------------------------------------------------------------------------
+
+function setVersion(place, version) {
+  const span = document.createElement("span");
+  span.className = version ? "version" : "none";
+  span.textContent = version ?? "–";
+  const target = place.querySelector("[data-target]");
+  const aim = target?.dataset.version ?? target?.textContent.replace(/^\s*→\s*/, "");
+  place.replaceChildren(span, ...(target && aim !== version ? [target] : []));
+}
+
+function setTarget(place, target) {
+  place.querySelector("[data-target]")?.remove();
+  const version = place.querySelector(".version")?.textContent;
+  if (target && target !== version) {
+    const span = document.createElement("span");
+    span.className = "target";
+    span.dataset.target = "";
+    span.dataset.version = target;
+    span.textContent = ` → ${target}`;
+    place.append(span);
+  }
+}
+
+const onEvent = {
+  device(event) {
+    const line = row(event.key_id);
+    if (line) {
+      put(line.querySelector("[data-online]"), word(event.online ? "online" : "offline"));
+      for (const place of event.modules ? line.querySelectorAll('[data-part="version"]') : []) {
+        setVersion(place, event.modules[place.dataset.cell]);
+      }
+    }
+    if (page === "overview" || page === "fleet" || event.key_id === own.device) {
+      refreshSoon();
+    }
+  },
+  report(event) {
+    const place = row(event.key_id)?.querySelector("[data-reported]");
+    put(place, place && timeElement(event.reported_at));
+    if (event.key_id === own.device) {
+      refreshSoon();
+    }
+  },
+  assignment(event) {
+    const ours = page !== "rollout" || event.rollout_id === own.rollout;
+    const line = ours && row(event.key_id);
+    const state = line && cell(line, event.module, "state");
+    if (state) {
+      put(state.querySelector("[data-state]"), word(event.state));
+      if (event.state !== "downloading") {
+        state.querySelector("[data-percent]").textContent = "";
+      }
+      if (!event.reason) {
+        state.querySelector("[data-reason]").textContent = "";
+      }
+      setTarget(cell(line, event.module, "version"), AIMLESS.includes(event.state) ? null : event.target);
+    }
+    if (page === "fleet" ? line && event.reason : ours && (page !== "device" || event.key_id === own.device)) {
+      refreshSoon();
+    }
+  },
+  transfer(event) {
+    const percent = event.size ? `${Math.floor((Math.min(event.received, event.size) / event.size) * 100)}%` : "";
+    const line = row(event.key_id);
+    const state = line
+      ? cell(line, event.module, "state")
+      : event.key_id === own.device && document.querySelector(`tr[data-module="${CSS.escape(event.module)}"]`);
+    if (state && state.querySelector(".s-downloading")) {
+      state.querySelector("[data-percent]").textContent = percent;
+    }
+  },
+  rollout(event) {
+    if (page !== "rollout" || event.rollout_id === own.rollout) {
+      refreshSoon();
+    }
+  },
+  reload() {
+    refreshSoon();
+  },
+};
+
+// ---- what is counted --------------------------------------------------------------------------------------------
+
+function refreshSoon() {
+  if (refreshTimer === null) {
+    const wait = Math.max(200, lastRefresh + REFRESH[page] - Date.now());
+    refreshTimer = setTimeout(refresh, wait);
+  }
+}
+
+function takeOver(fresh) {
+  for (const part of document.querySelectorAll('[id^="live-"]')) {
+    const next = fresh.getElementById(part.id);
+    if (next && !part.contains(document.activeElement) && next.innerHTML !== part.dataset.was) {
+      const was = next.innerHTML;
+      localise(next);
+      part.replaceChildren(...next.childNodes);
+      part.dataset.was = was;
+    }
+  }
+  for (const next of fresh.querySelectorAll("tr[data-key]")) {
+    const line = row(next.dataset.key);
+    if (line && !line.contains(document.activeElement)) {
+      localise(next);
+      line.replaceChildren(...next.childNodes);
+    }
+  }
+}
+
+async function refresh() {
+  lastRefresh = Date.now();
+  try {
+    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (response.redirected && new URL(response.url).pathname === "/login") {
+      location.reload();
+    } else if (response.ok) {
+      takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
+    }
+  } catch {
+    // The stream notices too, and says so.
+  } finally {
+    lastRefresh = Date.now();
+    refreshTimer = null;
+  }
+}
+
+// ---- the stream -------------------------------------------------------------------------------------------------
+
+function lost() {
+  wasLost = true;
+  lostTimer ??= setTimeout(() => { banner.hidden = false; }, 3000);
+  if (source.readyState === EventSource.CLOSED) {
+    setTimeout(connect, 5000 + Math.random() * 10000);
+  }
+}
+
+function found() {
+  clearTimeout(lostTimer);
+  lostTimer = null;
+  banner.hidden = true;
+  if (wasLost) {
+    wasLost = false;
+    refreshSoon();
+  }
+}
+
+function connect() {
+  if (document.hidden && source === null) {
+    return;
+  }
+  source?.close();
+  source = new EventSource("/api/v1/live");
+  source.addEventListener("open", found);
+  source.addEventListener("error", lost);
+  for (const [name, handle] of Object.entries(onEvent)) {
+    source.addEventListener(name, (message) => {
+      const data = message.data ? JSON.parse(message.data) : {};
+      (Array.isArray(data) ? data : [data]).forEach(handle);
+    });
+  }
+}
+
+function visibility() {
+  clearTimeout(hiddenTimer);
+  if (document.hidden) {
+    hiddenTimer = setTimeout(() => { source?.close(); source = null; }, HIDDEN_FOR);
+  } else if (source === null) {
+    wasLost = true;
+    connect();
+  }
+}
+
+if (page) {
+  connect();
+  document.addEventListener("visibilitychange", visibility);
+  addEventListener("pagehide", () => source?.close());
+}
