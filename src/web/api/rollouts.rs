@@ -21,13 +21,16 @@ struct WantedPackage {
     version: Version,
 }
 
-/// The body of a rollout, read. `health_window_s` is this server's default.
+/// The body of a rollout, read. `health_window_s` is for a policy that names none.
 fn request(mut body: JsonBody, by: &str, health_window_s: u32) -> Result<RolloutRequest, ApiError> {
-    body.fill("policy", "health_window_s", health_window_s.into());
     let packages: Option<Vec<WantedPackage>> = body.require("packages");
     let allow_rollback = body.take("allow_rollback").unwrap_or(false);
     let target = body.take("target").unwrap_or(Target::All);
-    let policy = body.take("policy").unwrap_or_else(Policy::default);
+    let names_window = body.names("policy", "health_window_s");
+    let mut policy: Policy = body.take("policy").unwrap_or_default();
+    if !names_window {
+        policy.health_window_s = health_window_s;
+    }
     body.check("packages", packages.as_ref(), |packages| match packages.len() {
         1..=100 => Ok(()),
         _ => Err("must name 1 to 100 packages".to_owned()),
