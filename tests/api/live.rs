@@ -1,0 +1,110 @@
+//! The live stream.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::time::Duration;
+
+use fleetward::domain::Role;
+use serde_json::json;
+
+use crate::device::Device;
+use crate::helpers::{TestApp, bearer, spawn_app};
+
+/// An open stream, read line by line.
+struct Stream(BufReader<Box<dyn Read>>);
+
+impl Stream {
+    fn open(app: &TestApp, token: &str, path: &str) -> Self {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).build().new_agent();
+        let response = agent
+            .get(format!("{}{path}", app.url))
+            .header("authorization", bearer(token))
+            .header("accept-encoding", "gzip")
+            .call()
+            .unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert!(response.headers().get("content-encoding").is_none_or(|encoding| encoding == "identity"));
+        let mut stream = Self(BufReader::new(Box::new(response.into_body().into_reader())));
+        assert_eq!(stream.line().unwrap(), "retry: 3000");
+        stream
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.0.read_line(&mut line).unwrap();
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// The next event's name and data; `None` at the end.
+    fn event(&mut self) -> Option<(String, serde_json::Value)> {
+        let (mut name, mut data) = (String::new(), None);
+        while let Some(line) = self.line() {
+            if let Some(text) = line.strip_prefix("event: ") {
+                name = text.to_owned();
+            } else if let Some(text) = line.strip_prefix("data: ") {
+                data = Some(serde_json::from_str(text).unwrap());
+            } else if line.is_empty()
+                && let Some(data) = data.take()
+            {
+                return Some((name, data));
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn a_burst_arrives_as_its_last_state() {
+    let app = spawn_app();
+    let mut stream = Stream::open(&app, &app.token(Role::Viewer), "/api/v1/live");
+    let mut device = Device::connect(&app, "t-1", &[("app1", "1.0.0")]);
+    let (name, data) = stream.event().unwrap();
+    assert_eq!((name.as_str(), data["online"].as_bool()), ("device", Some(true)));
+    assert_eq!(data["modules"]["app1"], "1.0.0");
+    for speed in 1..=40 {
+        device.send(&json!({"device_id": "t-1", "timestamp": 1_800_000_000 + speed, "speed": speed}));
+    }
+    let mut speeds = Vec::new();
+    while speeds.last() != Some(&40.0) {
+        let (name, data) = stream.event().unwrap();
+        assert_eq!(name, "report");
+        speeds.push(data["sample"]["speed"].as_f64().unwrap());
+    }
+    assert!(speeds.len() < 10, "of 40 reports a few states: {speeds:?}");
+}
+
+#[test]
+fn a_devices_stream_has_that_device_only() {
+    let app = spawn_app();
+    app.device("t-1", &[]);
+    let mut stream = Stream::open(&app, &app.token(Role::Viewer), "/api/v1/live?device=t-1");
+    let _other = Device::connect(&app, "t-2", &[]);
+    let admin = app.token(Role::Admin);
+    app.json("POST", "/api/v1/devices/t-1/allow-enrolment", &admin, &json!({})).expect(200);
+    let _device = Device::connect(&app, "t-1", &[]);
+    assert_eq!(stream.event().unwrap().1["device_id"], "t-1");
+}
+
+#[test]
+fn who_comes_back_is_told_to_read_anew() {
+    let app = spawn_app();
+    let auth = bearer(&app.token(Role::Viewer));
+    let request =
+        ureq::get(format!("{}/api/v1/live", app.url)).header("authorization", auth).header("last-event-id", "1");
+    let body = request.call().unwrap().into_body().into_reader();
+    let mut stream = Stream(BufReader::new(Box::new(body)));
+    assert_eq!(stream.event().unwrap().0, "reload");
+}
+
+#[test]
+fn streams_are_counted_and_end_with_the_server() {
+    let mut app = spawn_app();
+    let token = app.token(Role::Viewer);
+    let mut streams: Vec<_> = (0..3).map(|_| Stream::open(&app, &token, "/api/v1/live")).collect();
+    let reply = app.get("/api/v1/live", &token).expect(503);
+    assert_eq!(reply.code(), "too_many_streams");
+    assert!(!reply.header("retry-after").is_empty());
+    app.stop();
+    for stream in &mut streams {
+        assert_eq!(stream.event(), None);
+    }
+}
