@@ -12,7 +12,7 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use std::future::{Ready, ready};
 
 use super::WebState;
@@ -210,7 +210,7 @@ pub async fn demand(
     };
     match checked {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => Ok(request.error_response(error)),
     }
 }
 
@@ -227,7 +227,7 @@ pub async fn identify(
     }
     let renewed = match establish(&mut request).await {
         Ok(renewed) => renewed,
-        Err(error) => return Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => return Ok(request.error_response(error)),
     };
     let mut response = next.call(request).await?.map_into_boxed_body();
     // A handler that has just signed in or out has set the cookie itself.
