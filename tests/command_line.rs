@@ -67,7 +67,8 @@ fn doctor_finds_a_healthy_folder_healthy() {
     output(fleetward(dir.path(), "token create --name ci --role viewer"), 0);
     let (told, _) = output(fleetward(dir.path(), "doctor"), 0);
     assert!(told.contains("ok    database"), "{told}");
-    std::fs::write(dir.path().join("data/fleetward.db"), b"not a database at all, but long enough to be taken").unwrap();
+    std::fs::write(dir.path().join("data/fleetward.db"), b"not a database at all, but long enough to be taken")
+        .unwrap();
     for leftover in ["data/fleetward.db-wal", "data/fleetward.db-shm"] {
         let _ = std::fs::remove_file(dir.path().join(leftover));
     }

@@ -151,7 +151,8 @@ fn functions(text: &str) -> Vec<(String, usize)> {
             continue;
         }
         let end = format!("{}}}", &line[..line.len() - trimmed.len()]);
-        let open = lines[at..].iter().position(|line| line.ends_with('{') || line.ends_with(';') || line.ends_with('}'));
+        let open =
+            lines[at..].iter().position(|line| line.ends_with('{') || line.ends_with(';') || line.ends_with('}'));
         let Some(open) = open.map(|open| at + open).filter(|open| lines[*open].ends_with('{')) else { continue };
         if let Some(length) = lines[open + 1..].iter().position(|line| *line == end) {
             found.push((trimmed.to_owned(), length));
@@ -173,7 +174,10 @@ fn a_function_is_at_most_60_lines() {
 
 #[test]
 fn the_measure_of_functions_can_find_a_long_one() {
-    let long = format!("impl X {{\n    pub async fn f(\n        a: u8,\n    ) {{\n{}    }}\n}}\n", "        g();\n".repeat(61));
+    let long = format!(
+        "impl X {{\n    pub async fn f(\n        a: u8,\n    ) {{\n{}    }}\n}}\n",
+        "        g();\n".repeat(61)
+    );
     assert_eq!(functions(&long), [("pub async fn f(".to_owned(), 61)]);
 }
 
@@ -228,7 +232,9 @@ fn a_state_is_spelled_in_one_place() {
     let mut strays = Vec::new();
     for source in sources("src").iter().filter(|source| !homes.contains(&source.path.as_str())) {
         let code = source.code();
-        strays.extend(words.iter().filter(|word| code.contains(&format!("\"{word}\""))).map(|w| (w, source.path.clone())));
+        strays.extend(
+            words.iter().filter(|word| code.contains(&format!("\"{word}\""))).map(|w| (w, source.path.clone())),
+        );
     }
     assert!(strays.is_empty(), "spelled a second time, use as_str(): {strays:#?}");
 }
@@ -251,7 +257,8 @@ fn the_documents_know_every_command_and_every_setting() {
 #[test]
 fn every_link_in_the_documents_leads_somewhere() {
     let mut documents = vec![PathBuf::from("README.md"), PathBuf::from("CHANGELOG.md")];
-    documents.extend(fs::read_dir(root().join("docs")).unwrap().map(|e| Path::new("docs").join(e.unwrap().file_name())));
+    documents
+        .extend(fs::read_dir(root().join("docs")).unwrap().map(|e| Path::new("docs").join(e.unwrap().file_name())));
     for document in documents.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
         let text = read(&document.display().to_string());
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
