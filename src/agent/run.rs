@@ -262,8 +262,13 @@ impl Agent {
                     let text = protocol::encode(&DeviceMessage::Result(result), clock::now());
                     self.send(text, Some(receipt));
                 }
-                Say::Hello if self.said.as_ref() == Some(&self.updates.running()) => {}
-                Say::Hello => self.hello(),
+                Say::News => {
+                    let results = self.updates.untold();
+                    self.say(results);
+                    if self.said.as_ref() != Some(&self.updates.running()) {
+                        self.hello();
+                    }
+                }
             }
         }
     }

@@ -44,8 +44,8 @@ pub enum Say {
     Message(DeviceMessage),
     /// Once the link has it, [`Updates::told`] wants to know.
     Result(UpdateResult, u64),
-    /// What the device runs may have changed.
-    Hello,
+    /// An install is over: [`Updates::untold`] has its result, and what the device runs may have changed.
+    News,
 }
 
 impl Updates {
@@ -315,9 +315,7 @@ impl Updates {
         }
         self.incoming = None;
         self.journal.finish(outcome)?;
-        let mut say = self.untold();
-        say.push(Say::Hello);
-        Ok(say)
+        Ok(vec![Say::News])
     }
 }
 

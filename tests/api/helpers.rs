@@ -1,20 +1,17 @@
 //! A server of one's own for each test, and the verbs to talk to it.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{App, HttpServer, web};
 use chrono::TimeDelta;
-use fleetward::actors::Fleet;
+use fleetward::app::App;
 use fleetward::clock::Clock;
-use fleetward::config::{Config, DeviceAuthMode, HistoryConfig, Limits, LogConfig};
+use fleetward::config::Config;
 use fleetward::domain::{DeviceAuth, DeviceId, KeyId, Modules, Role, Sha256Hex, Timestamp, TokenKind};
 use fleetward::store::secrets::{hash_password, new_token};
-use fleetward::store::{Blobs, JoinOutcome, JoinRequest, Store, StoreConfig};
-use fleetward::web::WebState;
+use fleetward::store::{JoinOutcome, JoinRequest, Store};
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 pub const PASSWORD: &str = "correct horse";
 
@@ -22,11 +19,11 @@ pub struct TestApp {
     pub url: String,
     pub store: Store,
     pub clock: Clock,
-    pub fleet: Fleet,
     pub dir: tempfile::TempDir,
     agent: ureq::Agent,
     runtime: tokio::runtime::Runtime,
-    stop: watch::Sender<bool>,
+    /// Dropped, it stops the server.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 /// An answer, read to its end.
@@ -72,20 +69,20 @@ pub fn spawn_app() -> TestApp {
     spawn_with(|_| {})
 }
 
-/// A server with some of its limits changed.
+/// A server with some of its settings changed.
 pub fn spawn_with(change: impl FnOnce(&mut Config)) -> TestApp {
     let dir = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = config(&dir, &listener);
-    change(&mut config);
-    let database = format!("sqlite:{}", dir.path().join("fleetward.db").display());
-    let store = Store::open(&StoreConfig { database_url: database, readers: 2 }).unwrap();
-    let blobs = Blobs::open(&dir.path().join("packages")).unwrap();
-    let (clock, fleet) = (Clock::system(), Fleet::stub(store.clone()));
-    let (stop, stopped) = watch::channel(false);
-    let state = WebState::new(Arc::new(config), store.clone(), blobs, fleet.clone(), clock.clone(), stopped);
     let url = format!("http://{}", listener.local_addr().unwrap());
-    serve(web::Data::new(state), listener);
+    let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    config.limits.package_bytes = 4 << 20;
+    config.limits.disk_reserve_bytes = 0;
+    config.limits.api_reads_per_s = 0;
+    config.limits.api_writes_per_s = 0;
+    config.limits.live_streams = 3;
+    change(&mut config);
+    let clock = Clock::system();
+    let (store, stop) = serve(config, listener, clock.clone());
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -93,53 +90,24 @@ pub fn spawn_with(change: impl FnOnce(&mut Config)) -> TestApp {
         .build()
         .new_agent();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    TestApp { url, store, clock, fleet, dir, agent, runtime, stop }
+    TestApp { url, store, clock, dir, agent, runtime, stop: Some(stop) }
 }
 
-fn serve(state: web::Data<WebState>, listener: TcpListener) {
+/// The real server, on a thread of its own.
+fn serve(config: Config, listener: TcpListener, clock: Clock) -> (Store, oneshot::Sender<()>) {
     let (ready, is_ready) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let server = HttpServer::new(move || App::new().configure(fleetward::web::configure(state.clone())))
-                .workers(2)
-                .disable_signals()
-                .listen(listener)
-                .unwrap()
-                .run();
-            ready.send(()).unwrap();
-            server.await.unwrap();
+            let app = App::build_with_clock(config, listener, clock).await.unwrap();
+            ready.send(app.store().clone()).unwrap();
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            app.run(stopped).await.unwrap();
         });
     });
-    is_ready.blocking_recv().unwrap();
-}
-
-fn config(dir: &tempfile::TempDir, listener: &TcpListener) -> Config {
-    Config {
-        listen: listener.local_addr().unwrap(),
-        data_dir: dir.path().to_owned(),
-        database_url: None,
-        device_auth: DeviceAuthMode::Token,
-        public_url: None,
-        report_interval_s: 30,
-        health_window_s: 60,
-        log: LogConfig { body: true, max_bytes: 1 << 20, keep_days: 1 },
-        history: HistoryConfig { keep_days: 30, thin_after_h: 48, thin_step_s: 600 },
-        limits: Limits {
-            upgrades_per_s: 500,
-            upgrades_burst: 1000,
-            hello_s: 10,
-            ping_s: 25,
-            dead_after_s: 75,
-            intake_reports: 1000,
-            intake_bytes: 1 << 20,
-            transfers: 64,
-            package_bytes: 4 << 20,
-            disk_reserve_bytes: 0,
-            api_reads_per_s: 0,
-            api_writes_per_s: 0,
-            live_streams: 3,
-        },
-    }
+    (is_ready.blocking_recv().unwrap(), stop)
 }
 
 impl TestApp {
@@ -250,8 +218,8 @@ impl TestApp {
         self.clock.now()
     }
 
-    pub fn stop(&self) {
-        self.stop.send(true).unwrap();
+    pub fn stop(&mut self) {
+        self.stop.take();
     }
 }
 

@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::time::Duration;
 
-use fleetward::domain::{DeviceId, KeyId, LiveEvent, ModuleName, Role};
+use fleetward::domain::Role;
+use serde_json::json;
 
+use crate::device::Device;
 use crate::helpers::{TestApp, bearer, spawn_app};
 
 /// An open stream, read line by line.
@@ -50,41 +52,52 @@ impl Stream {
     }
 }
 
-fn transfer(received: u64) -> LiveEvent {
-    LiveEvent::Transfer { key_id: KeyId(1), module: ModuleName::new("app1").unwrap(), received, size: 100 }
-}
-
-fn device(id: &str, key: KeyId) -> LiveEvent {
-    let since = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    LiveEvent::Device { key_id: key, device_id: DeviceId::new(id).unwrap(), online: true, since, modules: None }
-}
-
 #[test]
 fn a_burst_arrives_as_its_last_state() {
     let app = spawn_app();
     let mut stream = Stream::open(&app, &app.token(Role::Viewer), "/api/v1/live");
-    app.fleet.tell(transfer(0));
+    let mut device = Device::connect(&app, "t-1", &[("app1", "1.0.0")]);
     let (name, data) = stream.event().unwrap();
-    assert_eq!((name.as_str(), &data["received"]), ("transfer", &serde_json::json!(0)));
-    for received in 1..=60 {
-        app.fleet.tell(transfer(received));
+    assert_eq!((name.as_str(), data["online"].as_bool()), ("device", Some(true)));
+    assert_eq!(data["modules"]["app1"], "1.0.0");
+    for speed in 1..=40 {
+        device.send(&json!({"device_id": "t-1", "timestamp": 1_800_000_000 + speed, "speed": speed}));
     }
-    assert_eq!(stream.event().unwrap().1["received"], 60);
+    let mut speeds = Vec::new();
+    while speeds.last() != Some(&40.0) {
+        let (name, data) = stream.event().unwrap();
+        assert_eq!(name, "report");
+        speeds.push(data["sample"]["speed"].as_f64().unwrap());
+    }
+    assert!(speeds.len() < 10, "of 40 reports a few states: {speeds:?}");
 }
 
 #[test]
-fn a_devices_stream_has_that_device_only_and_a_reader_that_fell_behind_reads_anew() {
+fn a_devices_stream_has_that_device_only() {
     let app = spawn_app();
-    let key = app.device("t-1", &[]);
+    app.device("t-1", &[]);
     let mut stream = Stream::open(&app, &app.token(Role::Viewer), "/api/v1/live?device=t-1");
-    app.fleet.tell(device("t-2", KeyId(99)));
-    app.fleet.tell(device("t-1", key));
+    let _other = Device::connect(&app, "t-2", &[]);
+    let admin = app.token(Role::Admin);
+    app.json("POST", "/api/v1/devices/t-1/allow-enrolment", &admin, &json!({})).expect(200);
+    let _device = Device::connect(&app, "t-1", &[]);
     assert_eq!(stream.event().unwrap().1["device_id"], "t-1");
 }
 
 #[test]
-fn streams_are_counted_and_end_with_the_server() {
+fn who_comes_back_is_told_to_read_anew() {
     let app = spawn_app();
+    let auth = bearer(&app.token(Role::Viewer));
+    let request =
+        ureq::get(format!("{}/api/v1/live", app.url)).header("authorization", auth).header("last-event-id", "1");
+    let body = request.call().unwrap().into_body().into_reader();
+    let mut stream = Stream(BufReader::new(Box::new(body)));
+    assert_eq!(stream.event().unwrap().0, "reload");
+}
+
+#[test]
+fn streams_are_counted_and_end_with_the_server() {
+    let mut app = spawn_app();
     let token = app.token(Role::Viewer);
     let mut streams: Vec<_> = (0..3).map(|_| Stream::open(&app, &token, "/api/v1/live")).collect();
     let reply = app.get("/api/v1/live", &token).expect(503);

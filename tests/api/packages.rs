@@ -11,7 +11,7 @@ fn a_package_is_uploaded_whatever_the_order_of_its_fields() {
     let token = app.token(Role::Operator);
     let bytes = vec![7u8; 700_000];
     let parts: [(&str, Option<&str>, &[u8]); 4] = [
-        ("file", Some("C:\\build\\app 1.bin"), &bytes),
+        ("file", Some("build/app 1.bin"), &bytes),
         ("notes", None, "first é".as_bytes()),
         ("version", None, b"1.0.0"),
         ("name", None, b"app1"),

@@ -49,7 +49,7 @@ pub async fn change(
     if !state.store.update_device(&device.device_id, Some(new_name), Some(new_tags)).await? {
         return Err(gone());
     }
-    state.fleet.device_changed(device.key_id);
+    state.fleet.device_changed(device.key_id).await;
     Ok(go_done(&path(&device), "saved"))
 }
 
