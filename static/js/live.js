@@ -23,10 +23,8 @@ let hiddenTimer = null;
 let lostTimer = null;
 let wasLost = false;
 
-const own = {
-  device: Number(document.querySelector("[data-device]")?.dataset.device),
-  rollout: Number(document.querySelector("[data-rollout]")?.dataset.rollout),
-};
+const subject = document.querySelector("[data-device], [data-rollout]")?.dataset ?? {};
+const own = { device: Number(subject.device), rollout: Number(subject.rollout) };
 
 const word = (name) => words?.querySelector(`[data-word="${CSS.escape(name)}"]`)?.content.cloneNode(true);
 const row = (key) => document.querySelector(`tr[data-key="${key}"]`);
@@ -65,6 +63,10 @@ function setTarget(place, target) {
 
 const onEvent = {
   device(event) {
+    if (document.querySelector("[data-first]")) {
+      location.reload();
+      return;
+    }
     const line = row(event.key_id);
     if (line) {
       put(line.querySelector("[data-online]"), word(event.online ? "online" : "offline"));
@@ -186,12 +188,18 @@ function found() {
   }
 }
 
+/** A page about one device or one rollout asks for nothing else. */
+function stream() {
+  const about = page === "device" ? { device: subject.deviceId } : page === "rollout" ? { rollout: subject.rollout } : {};
+  return `/api/v1/live?${new URLSearchParams(about)}`;
+}
+
 function connect() {
   if (document.hidden && source === null) {
     return;
   }
   source?.close();
-  source = new EventSource("/api/v1/live");
+  source = new EventSource(stream());
   source.addEventListener("open", found);
   source.addEventListener("error", lost);
   for (const [name, handle] of Object.entries(onEvent)) {

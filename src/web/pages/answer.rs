@@ -107,4 +107,3 @@ pub fn server_url(request: &HttpRequest, state: &WebState) -> String {
         None => format!("http://{}", request.connection_info().host()),
     }
 }
-

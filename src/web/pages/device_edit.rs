@@ -76,12 +76,7 @@ pub async fn allow_enrolment(
 ///
 /// # Errors
 /// 404
-pub async fn ask_revoke(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    _: Admin,
-    id: web::Path<String>,
-) -> Answer {
+pub async fn ask_revoke(request: HttpRequest, state: web::Data<WebState>, _: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
     show(&request, question("device_token", &device, "revoke"))
 }
@@ -104,12 +99,7 @@ pub async fn revoke(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
 ///
 /// # Errors
 /// 404
-pub async fn ask_delete(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    _: Admin,
-    id: web::Path<String>,
-) -> Answer {
+pub async fn ask_delete(request: HttpRequest, state: web::Data<WebState>, _: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
     show(&request, question("device", &device, "delete"))
 }

@@ -107,8 +107,7 @@ impl Attention {
             .map(|state| StateCount { state, count: summary.counts.of(state) })
             .filter(|failure| failure.count > 0)
             .collect();
-        let paused = (rollout.state == RolloutState::Paused)
-            .then(|| shown(rollout.why.as_deref().unwrap_or_default()));
+        let paused = (rollout.state == RolloutState::Paused).then(|| shown(rollout.why.as_deref().unwrap_or_default()));
         if failures.is_empty() && paused.is_none() {
             return None;
         }

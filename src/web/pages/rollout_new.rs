@@ -70,7 +70,8 @@ impl Choice {
         packages.sort_by(|a, b| b.version.compare(&a.version).then_with(|| b.created_at.cmp(&a.created_at)));
         let devices = |version: &Version| module.devices.iter().find(|(v, _)| v == version).map_or(0, |(_, n)| *n);
         let newest = packages.first().map(|package| package.version.clone());
-        let worth = module.devices.is_empty() || module.devices.iter().any(|(version, _)| Some(version) != newest.as_ref());
+        let worth =
+            module.devices.is_empty() || module.devices.iter().any(|(version, _)| Some(version) != newest.as_ref());
         let preselected = newest.as_ref().filter(|_| worth).map(Version::as_str);
         let chosen = typed.or(preselected).unwrap_or_default().to_owned();
         let option = |package: &Package| VersionOption {
@@ -195,12 +196,7 @@ impl Confirm {
 
 impl From<PlannedDevice> for ChangeRow {
     fn from(device: PlannedDevice) -> Self {
-        let module = |m: PlannedModule| ChangedModule {
-            name: m.name,
-            from: m.from,
-            to: m.to,
-            rollback: m.rollback,
-        };
+        let module = |m: PlannedModule| ChangedModule { name: m.name, from: m.from, to: m.to, rollback: m.rollback };
         Self {
             name: shown(&device.name),
             device_id: device.device_id.to_string(),
@@ -222,7 +218,6 @@ impl From<Exclusion> for ExclusionRow {
         }
     }
 }
-
 
 /// `GET /rollouts/new`: step 1; a query of the form's fields fills it.
 ///

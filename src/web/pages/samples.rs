@@ -19,9 +19,7 @@ use super::rollout_new::{Choice, Choose, Confirm};
 use super::rollouts::{RolloutRow, Rollouts};
 use super::shell::{Page, Shell, Signed, View};
 use super::sign_in::{Login, Setup};
-use super::users::{
-    Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, PasswordRefused, UserRow, Users,
-};
+use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
 use crate::actors::Why;
 use crate::domain::*;
 use crate::store::{ModuleSummary, RolloutDevice, RolloutSummary};
@@ -125,12 +123,8 @@ fn summary(state: RolloutState, target: Target) -> RolloutSummary {
 
 fn modules() -> Vec<ModuleSummary> {
     let many = (1..10).map(|n| (version(&format!("1.{n}")), n)).collect();
-    let summary = |name, devices, current| ModuleSummary {
-        name: module(name),
-        current_version: current,
-        packages: 1,
-        devices,
-    };
+    let summary =
+        |name, devices, current| ModuleSummary { name: module(name), current_version: current, packages: 1, devices };
     vec![summary("app1", many, Some(version("1.2"))), summary("app2", Vec::new(), None)]
 }
 
@@ -268,7 +262,8 @@ fn print_rollouts(press: &mut Press) {
     for (state, target) in
         [(RolloutState::Running, Target::All), (RolloutState::Paused, tags.clone()), (RolloutState::Completed, ids)]
     {
-        let rows = AssignmentState::ALL.map(|s| RolloutDevice { device: device(true), assignments: vec![assignment(s)] });
+        let rows =
+            AssignmentState::ALL.map(|s| RolloutDevice { device: device(true), assignments: vec![assignment(s)] });
         let rows = if state == RolloutState::Completed { Vec::new() } else { rows.into() };
         let table = Table { rows, only: Some(AssignmentState::Failed), after: Some("x".to_owned()), next: None };
         let mut page = RolloutPage::new(summary(state, target), table, &no_transfer);
@@ -339,8 +334,9 @@ fn print_access(press: &mut Press) {
     let tokens = [api(None, false), api(Some(now()), false), api(None, true)];
     let enrolments =
         [enrolment(None, None, false), enrolment(Some(0), None, false), enrolment(Some(3), Some(now()), true)];
+    let refused = UserRow { refused: Some(HOSTILE.to_owned()), ..UserRow::new(user("b"), "a") };
     press.print(Users {
-        users: vec![UserRow::new(user(HOSTILE), HOSTILE), UserRow::new(user("b"), "a")],
+        users: vec![UserRow::new(user(HOSTILE), HOSTILE), refused],
         api_tokens: tokens.into_iter().map(|token| ApiTokenRow::new(token, now())).collect(),
         enrolment_tokens: enrolments.into_iter().map(|token| EnrolmentRow::new(token, now())).collect(),
         add_user: AddUser { name: wrong(), role: wrong(), password: wrong() },
@@ -348,7 +344,6 @@ fn print_access(press: &mut Press) {
         add_token: AddToken { name: wrong(), role: wrong(), days: wrong() },
         add_token_open: false,
         once: Some(once.clone()),
-        password: Some(PasswordRefused { id: 1, error: HOSTILE.to_owned() }),
         last_admin: true,
     });
     for (once, open) in [(None, false), (Some(once), false), (None, true)] {

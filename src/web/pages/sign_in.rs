@@ -103,7 +103,8 @@ pub async fn post_login(
     body: web::Bytes,
 ) -> Answer {
     let pairs = Pairs::of_form(&body);
-    let mut page = Login { next: pairs.text("next").to_owned(), name: Field::typed(&pairs, "name"), ..Login::default() };
+    let mut page =
+        Login { next: pairs.text("next").to_owned(), name: Field::typed(&pairs, "name"), ..Login::default() };
     match sign_in::sign_in(&state, &request, page.name.value.trim(), pairs.raw("password")).await {
         Ok(cookie) => {
             sign_in::end_session_before(&state, visitor.0.as_deref()).await?;
