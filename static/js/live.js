@@ -21,7 +21,6 @@ let refreshTimer = null;
 let lastRefresh = 0;
 let hiddenTimer = null;
 let lostTimer = null;
-let wasLost = false;
 
 const subject = document.querySelector("[data-device], [data-rollout]")?.dataset ?? {};
 const own = { device: Number(subject.device), rollout: Number(subject.rollout) };
@@ -171,7 +170,6 @@ async function refresh() {
 // ---- the stream -------------------------------------------------------------------------------------------------
 
 function lost() {
-  wasLost = true;
   lostTimer ??= setTimeout(() => { banner.hidden = false; }, 3000);
   if (source.readyState === EventSource.CLOSED) {
     setTimeout(connect, 5000 + Math.random() * 10000);
@@ -182,10 +180,8 @@ function found() {
   clearTimeout(lostTimer);
   lostTimer = null;
   banner.hidden = true;
-  if (wasLost) {
-    wasLost = false;
-    refreshSoon();
-  }
+  // Whatever happened since the page was written, or since the stream was lost, has not been told.
+  refreshSoon();
 }
 
 /** A page about one device or one rollout asks for nothing else. */
@@ -215,7 +211,6 @@ function visibility() {
   if (document.hidden) {
     hiddenTimer = setTimeout(() => { source?.close(); source = null; }, HIDDEN_FOR);
   } else if (source === null) {
-    wasLost = true;
     connect();
   }
 }
