@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::answer::show;
 use super::chart::Chart;
 use super::form::Field;
-use super::modules::ModuleCell;
+use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::actors::Why;
 use crate::domain::{
@@ -147,7 +147,7 @@ pub struct Known {
 impl DevicePage {
     /// The page of a device.
     #[must_use]
-    pub fn new(known: Known, transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>) -> Self {
+    pub fn new(known: Known, transfer: &Transfers<'_>) -> Self {
         let Known { device, why, changes, assignments, chart } = known;
         let modules = module_rows(&device, why, &assignments, transfer);
         Self {
@@ -169,12 +169,7 @@ impl DevicePage {
     }
 }
 
-fn module_rows(
-    device: &Device,
-    why: Vec<Why>,
-    assignments: &[Assignment],
-    transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
-) -> Vec<ModuleRow> {
+fn module_rows(device: &Device, why: Vec<Why>, assignments: &[Assignment], transfer: &Transfers<'_>) -> Vec<ModuleRow> {
     let row = |why: Why| {
         let newest = assignments.iter().find(|assignment| assignment.module == why.module);
         let version = device.modules.get(&why.module);
