@@ -10,6 +10,8 @@ use chrono::TimeDelta;
 #[cfg(test)]
 mod model;
 mod steps;
+#[cfg(test)]
+mod stories;
 
 use super::course::{Course, Leases, Move, Step};
 use super::{

@@ -289,6 +289,7 @@ impl Session {
                 let (release, offset) = (package.release.clone(), package.offset);
                 self.out.push(SessionEffect::Begin { release, offset });
                 self.push = Push::Sending(Transfer::new(package, now));
+                self.end_if_complete();
                 true
             }
             other => {
@@ -353,7 +354,13 @@ impl Session {
             received: transfer.received(),
             size: release.size,
         });
+        self.end_if_complete();
+    }
+
+    fn end_if_complete(&mut self) {
+        let Push::Sending(transfer) = &self.push else { return };
         if transfer.is_complete() {
+            let release = transfer.package().release.clone();
             self.out.push(SessionEffect::EndTurn);
             let (module, version) = (release.module.clone(), release.version.clone());
             self.out.push(SessionEffect::Did { module, version, doing: Doing::Received });
@@ -422,3 +429,7 @@ impl Session {
 fn is(release: &Release, module: &ModuleName, version: &Version) -> bool {
     release.module == *module && release.version == *version
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -18,6 +18,7 @@ use std::future::{Ready, ready};
 use super::WebState;
 use super::csrf::{Origin, same_token};
 use super::error::ApiError;
+use super::params;
 use super::session::{self, Session};
 use crate::domain::{Role, Sha256Hex, hash_token};
 
@@ -312,7 +313,7 @@ async fn form_token(request: &mut ServiceRequest, wanted: &str) -> Result<bool, 
             413 => ApiError::too_large("The form is too large."),
             _ => ApiError::unreadable("The form could not be read."),
         })?;
-    let fields = super::params::pairs(&String::from_utf8_lossy(&body));
+    let fields = params::pairs(&String::from_utf8_lossy(&body));
     let given = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value.as_str());
     let right = same_token(given, wanted);
     request.set_payload(refilled(body));

@@ -15,23 +15,23 @@ const DEVICES: i64 = 8;
 
 /// The database, and the world of devices, as plain maps.
 #[derive(Default)]
-struct World {
-    engine: Engine,
-    now: Timestamp,
-    rollouts: BTreeMap<RolloutId, Rollout>,
-    rows: BTreeMap<(RolloutId, KeyId, ModuleName), Assignment>,
-    sessions: BTreeMap<KeyId, SessionNo>,
-    running: BTreeMap<KeyId, Modules>,
-    offers: BTreeMap<(KeyId, ModuleName), Version>,
+pub(super) struct World {
+    pub engine: Engine,
+    pub now: Timestamp,
+    pub rollouts: BTreeMap<RolloutId, Rollout>,
+    pub rows: BTreeMap<(RolloutId, KeyId, ModuleName), Assignment>,
+    pub sessions: BTreeMap<KeyId, SessionNo>,
+    pub running: BTreeMap<KeyId, Modules>,
+    pub offers: BTreeMap<(KeyId, ModuleName), Version>,
     next_session: i64,
 }
 
-fn module(n: u8) -> ModuleName {
+pub(super) fn module(n: u8) -> ModuleName {
     ModuleName::new(["app1", "app2"][usize::from(n % 2)]).unwrap()
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut world = World { now: Timestamp::UNIX_EPOCH + TimeDelta::days(1), ..World::default() };
         for key in 0..DEVICES {
             let modules = (0..2).map(|n| (module(n), Version::new("1").unwrap())).collect();
@@ -41,7 +41,7 @@ impl World {
     }
 
     /// Saves, and listens.
-    fn carry_out(&mut self, effects: Effects) {
+    pub fn carry_out(&mut self, effects: Effects) {
         for rollout in effects.rollouts {
             self.rollouts.insert(rollout.id, rollout);
         }
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    fn hello(&mut self, key: KeyId, new_connection: bool) {
+    pub fn hello(&mut self, key: KeyId, new_connection: bool) {
         if new_connection {
             self.next_session += 1;
             self.sessions.insert(key, SessionNo(self.next_session));
@@ -105,6 +105,20 @@ impl World {
     }
 
     fn create(&mut self, version: u8, modules: u8, limit: u8, staged: bool) {
+        let policy = Policy {
+            max_in_flight: u32::from(limit),
+            stages: if staged { vec![Stage::Count(2)] } else { vec![Stage::Percent(100.0)] },
+            max_failures: 3,
+            health_window_s: 5,
+            attempts: 2,
+            timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },
+            ..Policy::default()
+        };
+        self.begin(version, modules, policy);
+    }
+
+    /// Starts a rollout to all devices: `modules` is 0 for app1, 1 for app2, 2 for both.
+    pub fn begin(&mut self, version: u8, modules: u8, policy: Policy) -> RolloutId {
         let id = RolloutId(self.rollouts.len() as i64 + 1);
         let names: Vec<u8> = if modules == 2 { vec![0, 1] } else { vec![modules] };
         let version = Version::new(&version.to_string()).unwrap();
@@ -118,15 +132,7 @@ impl World {
                 signature: None,
             })
             .collect();
-        let policy = Policy {
-            max_in_flight: u32::from(limit),
-            stages: if staged { vec![Stage::Count(2)] } else { vec![Stage::Percent(100.0)] },
-            max_failures: 3,
-            health_window_s: 5,
-            attempts: 2,
-            timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },
-            ..Policy::default()
-        };
+        let staged = policy.stage_ends(DEVICES as u32).len() > 1;
         let mut rows = Vec::new();
         for (key, running) in &self.running {
             for release in &releases {
@@ -150,7 +156,7 @@ impl World {
         }
         let rollout = Rollout {
             id,
-            state: RolloutState::Running,
+            state: if policy.not_before.is_some() { RolloutState::Scheduled } else { RolloutState::Running },
             why: None,
             packages: releases.into_iter().map(|release| RolloutPackage { release, previous_version: None }).collect(),
             allow_rollback: false,
@@ -170,6 +176,7 @@ impl World {
         let members = self.running.keys().copied().collect();
         let effects = self.engine.begin(self.now, rollout, rows, tallies, members, Vec::new());
         self.carry_out(effects);
+        id
     }
 
     fn tallies(&self, id: RolloutId) -> Vec<(u32, Counts)> {
@@ -181,7 +188,7 @@ impl World {
     }
 
     /// The server dies and starts again with what was saved.
-    fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.engine = Engine::default();
         self.sessions.clear();
         self.offers.clear();
@@ -259,19 +266,20 @@ impl World {
         }
     }
 
-    fn pass(&mut self, seconds: i64) {
+    pub fn pass(&mut self, seconds: i64) {
         self.now += TimeDelta::seconds(seconds);
         let effects = self.engine.tick(self.now);
         self.carry_out(effects);
     }
 
     /// From now on every device is there and does as it is asked.
-    fn all_is_well(&mut self) {
+    pub fn all_is_well(&mut self) {
         for key in (0..DEVICES).map(KeyId) {
             self.hello(key, true);
         }
         for _ in 0..400 {
-            if self.rollouts.values().all(|rollout| !rollout.state.is_live()) {
+            let ended = self.rollouts.values().all(|rollout| !rollout.state.is_live());
+            if ended && self.rows.values().all(|row| row.state.is_final()) {
                 break;
             }
             for id in self.rollouts.keys().copied().collect::<Vec<_>>() {

@@ -21,12 +21,16 @@ struct WantedPackage {
     version: Version,
 }
 
-/// The body of a rollout, read.
-fn request(mut body: JsonBody, by: &str) -> Result<RolloutRequest, ApiError> {
+/// The body of a rollout, read. `health_window_s` is for a policy that names none.
+fn request(mut body: JsonBody, by: &str, health_window_s: u32) -> Result<RolloutRequest, ApiError> {
     let packages: Option<Vec<WantedPackage>> = body.require("packages");
     let allow_rollback = body.take("allow_rollback").unwrap_or(false);
     let target = body.take("target").unwrap_or(Target::All);
-    let policy = body.take("policy").unwrap_or_else(Policy::default);
+    let names_window = body.names("policy", "health_window_s");
+    let mut policy: Policy = body.take("policy").unwrap_or_default();
+    if !names_window {
+        policy.health_window_s = health_window_s;
+    }
     body.check("packages", packages.as_ref(), |packages| match packages.len() {
         1..=100 => Ok(()),
         _ => Err("must name 1 to 100 packages".to_owned()),
@@ -44,7 +48,7 @@ fn request(mut body: JsonBody, by: &str) -> Result<RolloutRequest, ApiError> {
 /// # Errors
 /// 400, 415, 422
 pub async fn plan(state: web::Data<WebState>, operator: Operator, body: JsonBody) -> Answer {
-    let plan = state.fleet.plan(request(body, &operator.name)?).await?;
+    let plan = state.fleet.plan(request(body, &operator.name, state.config.health_window_s)?).await?;
     Ok(HttpResponse::Ok().json(plan))
 }
 
@@ -53,7 +57,7 @@ pub async fn plan(state: web::Data<WebState>, operator: Operator, body: JsonBody
 /// # Errors
 /// 400, 409, 415, 422
 pub async fn start(state: web::Data<WebState>, operator: Operator, body: JsonBody) -> Answer {
-    let id = state.fleet.start(request(body, &operator.name)?).await?;
+    let id = state.fleet.start(request(body, &operator.name, state.config.health_window_s)?).await?;
     tracing::info!(rollout = %id, by = operator.name, "rollout started");
     let summary = find(&state, id).await?;
     let location = format!("/api/v1/rollouts/{id}");
@@ -146,15 +150,15 @@ mod tests {
     use super::*;
 
     fn fields_of(body: &str) -> Vec<String> {
-        let read = JsonBody::read(body.as_bytes()).and_then(|body| request(body, "ann"));
+        let read = JsonBody::read(body.as_bytes()).and_then(|body| request(body, "ann", 60));
         read.err().map(|error| error.fields.into_keys().collect()).unwrap_or_default()
     }
 
     #[test]
     fn a_rollout_has_defaults_for_all_but_its_packages() {
         let body = JsonBody::read(br#"{"packages":[{"name":"app1","version":"2"}]}"#).unwrap();
-        let request = request(body, "ann").unwrap();
-        assert_eq!((request.target, request.policy), (Target::All, Policy::default()));
+        let request = request(body, "ann", 7).unwrap();
+        assert_eq!((request.target, request.policy), (Target::All, Policy { health_window_s: 7, ..Policy::default() }));
         assert!(!request.allow_rollback && request.by == "ann");
     }
 

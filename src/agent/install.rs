@@ -1,0 +1,161 @@
+//! Carries out the acts of an install: the only file that touches a module's folder while it changes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::config::ModuleConfig;
+use super::download::{Download, Downloads};
+use super::hooks::{self, Setting};
+use super::machine::{Act, Event, Fault, Job, Stage};
+use super::module_dir::ModuleDir;
+use super::unpack::{self, UnpackError};
+use crate::domain::Version;
+
+/// What an act needs beside the job.
+#[derive(Debug, Clone)]
+pub struct Installer {
+    pub downloads: Downloads,
+    pub config: ModuleConfig,
+}
+
+/// Between two tries of a health command.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+
+impl Installer {
+    /// Carries out one act of `job` and says how it went. `download` is the finished one, for [`Act::Check`] in the
+    /// same run; after a restart the file is read again.
+    pub async fn carry_out(self, act: Act, job: Job, download: Option<Download>) -> Event {
+        let outcome = match act {
+            Act::Check => blocking(move || self.check(&job, download)).await,
+            Act::Unpack => blocking(move || self.unpack(&job)).await,
+            Act::Switch => blocking(move || self.switch(Some(&job.version))).await,
+            Act::SwitchBack => blocking(move || self.switch(job.from.as_ref())).await,
+            Act::Tidy => blocking(move || self.tidy(&job)).await,
+            Act::Stop => self.stop(&job, job.from.as_ref()).await,
+            Act::StopNew => self.stop(&job, Some(&job.version)).await,
+            Act::Start => self.start(&job, &job.version).await,
+            Act::StartOld => match &job.from {
+                Some(old) => self.start(&job, old).await,
+                None => Ok(()),
+            },
+            Act::Prove => self.prove(&job).await,
+        };
+        match outcome {
+            Ok(()) => Event::Done(act),
+            Err(fault) => Event::WentWrong(act, fault),
+        }
+    }
+
+    fn check(&self, job: &Job, download: Option<Download>) -> Result<(), Fault> {
+        let Some(expected) = &job.sha256 else { return Ok(()) };
+        let download = match download {
+            Some(download) => download,
+            None => self.downloads.resume(expected, job.size).map_err(|e| ours("the download cannot be read", &e))?,
+        };
+        let received = download.received();
+        let found = download.seal().map_err(|e| ours("the download cannot be put on disk", &e))?;
+        if received == job.size && found == *expected {
+            return Ok(());
+        }
+        let text = format!(
+            "{received} bytes with sha256 {found} came; {} bytes with sha256 {expected} were announced",
+            job.size
+        );
+        Err(Fault { text, package_is_bad: false })
+    }
+
+    fn unpack(&self, job: &Job) -> Result<(), Fault> {
+        let Some(sha256) = &job.sha256 else { return Ok(()) };
+        let dir = self.dir();
+        dir.prepare().map_err(|e| ours("the module's folder cannot be made", &e))?;
+        let file_name = self.config.file_name.as_deref().unwrap_or(job.module.as_str());
+        let workshop = dir.workshop(&job.version);
+        unpack::unpack(&self.downloads.path(sha256), &workshop, file_name, self.config.caps()).map_err(|error| {
+            let package_is_bad = matches!(error, UnpackError::Refused(_));
+            Fault { text: error.to_string(), package_is_bad }
+        })?;
+        dir.adopt(&job.version).map_err(|e| ours("the version's folder cannot be made", &e))
+    }
+
+    fn switch(&self, to: Option<&Version>) -> Result<(), Fault> {
+        self.dir().switch(to).map_err(|e| ours("the version cannot be switched", &e))
+    }
+
+    fn tidy(&self, job: &Job) -> Result<(), Fault> {
+        let dir = self.dir();
+        let swept = match job.stage {
+            Stage::Committed => dir.tidy(&[Some(&job.version), job.from.as_ref()].map(|v| v.unwrap_or(&job.version))),
+            _ => {
+                let others: Vec<Version> = dir.installed().into_iter().filter(|v| *v != job.version).collect();
+                let running = dir.running();
+                dir.tidy(&others.iter().chain(running.as_ref()).collect::<Vec<_>>())
+            }
+        };
+        if let Some(sha256) = &job.sha256 {
+            self.downloads.discard(sha256).map_err(|e| ours("the download cannot be removed", &e))?;
+        }
+        swept.map_err(|e| ours("old versions cannot be removed", &e))
+    }
+
+    async fn stop(&self, job: &Job, version: Option<&Version>) -> Result<(), Fault> {
+        let (Some(command), Some(version)) = (&self.config.stop, version) else { return Ok(()) };
+        self.hook(command, self.config.stop_timeout, job, version).await.inspect_err(|fault| {
+            tracing::warn!(module = %job.module, %version, error = %fault.text, "the stop command failed; going on");
+        })
+    }
+
+    async fn start(&self, job: &Job, version: &Version) -> Result<(), Fault> {
+        let Some(command) = &self.config.start else { return Ok(()) };
+        self.hook(command, self.config.start_timeout, job, version).await
+    }
+
+    /// Asks for health until it succeeds once in time, and then keeps asking until it has settled.
+    async fn prove(&self, job: &Job) -> Result<(), Fault> {
+        let Some(command) = &self.config.health else {
+            sleep(self.config.settle.unwrap_or_default()).await;
+            return Ok(());
+        };
+        let deadline = Instant::now() + self.config.health_timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.hook(command, left, job, &job.version).await {
+                Ok(()) => break,
+                Err(fault) if Instant::now() + HEALTH_EVERY >= deadline => return Err(fault),
+                Err(_) => sleep(HEALTH_EVERY).await,
+            }
+        }
+        let settled = Instant::now() + self.config.settle.unwrap_or(DEFAULT_SETTLE);
+        while Instant::now() < settled {
+            sleep(HEALTH_EVERY.min(settled.saturating_duration_since(Instant::now()))).await;
+            self.hook(command, self.config.health_timeout, job, &job.version).await?;
+        }
+        Ok(())
+    }
+
+    async fn hook(&self, command: &str, within: Duration, job: &Job, version: &Version) -> Result<(), Fault> {
+        let folder: PathBuf = self.dir().folder(version);
+        let setting = Setting { module: &job.module, version, folder: &folder };
+        hooks::run(command, within, setting).await.map_err(|text| Fault { text, package_is_bad: true })
+    }
+
+    fn dir(&self) -> ModuleDir {
+        ModuleDir::new(&self.config.dir)
+    }
+}
+
+/// So long a version with a health command has to stay well, where the configuration does not say.
+const DEFAULT_SETTLE: Duration = Duration::from_secs(5);
+
+/// A fault of the device and not of the package.
+fn ours(what: &str, error: &std::io::Error) -> Fault {
+    Fault { text: format!("{what}: {error}"), package_is_bad: false }
+}
+
+async fn blocking(act: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
+    tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| {
+        let text = format!("the step ended without an answer: {error}");
+        Err(Fault { text, package_is_bad: false })
+    })
+}

@@ -1,0 +1,388 @@
+//! The agent's loop: one task owns outbox, updates and the conversation; link and telemetry run beside it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{Hash as _, Hasher as _};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::config::Config;
+use super::gauges::Machine;
+use super::link::{Link, LinkEvent, Outgoing};
+use super::machine::Event;
+use super::outbox::Outbox;
+use super::telemetry::{self, Telemetry};
+use super::token::Tokens;
+use super::updates::{Say, Updates};
+use super::{clock, link};
+use crate::domain::{BootId, DeviceId, Modules, Report};
+use crate::protocol::{self, DeviceMessage, Hello, ServerMessage};
+
+/// Between two reports where nobody says otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+/// Reports of so long a time are kept for a server that is away.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Between two stored reports: at most 8 a second.
+const RESEND_EVERY: Duration = Duration::from_millis(125);
+
+/// Runs the agent until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the state folder cannot be used, or another agent uses it.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            tracing::info!("stopping");
+            let _ = stop.send(true);
+        });
+        run_until(config, stopped).await
+    });
+    // A command of a module that is still running must not hold the end; the journal knows where it was.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+/// Runs the agent until `stop` becomes true.
+///
+/// # Errors
+/// When the state folder cannot be used, or another agent uses it.
+pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let state_dir = config.state_dir.clone();
+    let place = || format!("the state folder {}", state_dir.display());
+    fs::create_dir_all(&state_dir).with_context(place)?;
+    let _lock = lock(&state_dir)?;
+    let tls = link::tls(config.ca.as_deref()).map_err(|error| anyhow!(error))?;
+    let tokens = Tokens::open(&state_dir, config.token.clone()).with_context(place)?;
+    let interval = config.interval.unwrap_or(DEFAULT_INTERVAL);
+    let outbox = Outbox::open(&state_dir.join("outbox"), &host_start(), fresh_run(), capacity(interval));
+    let outbox = outbox.with_context(place)?;
+    let (acts, mut act_events) = mpsc::unbounded_channel();
+    let updates = Updates::open(&state_dir, config.modules.clone(), acts).with_context(place)?;
+
+    let (interval_sender, interval_receiver) = watch::channel(interval);
+    let (report_sender, mut reports) = mpsc::channel(4);
+    let machine = Box::new(Machine::new(config.telemetry.disks.clone()));
+    let sources = Telemetry::new(config.device_id.clone(), machine, config.telemetry.clone(), config.modules.keys());
+    tokio::spawn(tell_time(sources, config.device_id.clone(), interval_receiver, report_sender));
+    let (link_sender, mut link_events) = mpsc::channel(16);
+    let link = Link { url: config.url.clone(), tokens: tokens.clone(), rules: config.reconnect, tls: Some(tls) };
+    let link = tokio::spawn(link.run(link_sender, stop.clone()));
+
+    let mut agent = Agent {
+        device_id: config.device_id,
+        fixed_interval: config.interval,
+        interval: interval_sender,
+        tokens,
+        outbox,
+        updates,
+        peer: None,
+        welcomed: false,
+        said: None,
+        next_send: Instant::now(),
+        dropped: 0,
+    };
+    let outcome = agent.go(&mut link_events, &mut act_events, &mut reports, stop).await;
+    // Unread events must not hold the link while it says goodbye.
+    drop(link_events);
+    agent.peer = None;
+    let _ = tokio::time::timeout(Duration::from_secs(5), link).await;
+    agent.outbox.close().context("the unsent reports")?;
+    outcome
+}
+
+/// Everything one task owns.
+struct Agent {
+    device_id: DeviceId,
+    /// From the configuration; outranks the server's.
+    fixed_interval: Option<Duration>,
+    interval: watch::Sender<Duration>,
+    tokens: Tokens,
+    outbox: Outbox,
+    updates: Updates,
+    /// The connection, while there is one.
+    peer: Option<mpsc::UnboundedSender<Outgoing>>,
+    /// Whether the server has answered the hello: before it, nothing else is said.
+    welcomed: bool,
+    /// The versions that the last hello of this connection told.
+    said: Option<Modules>,
+    next_send: Instant,
+    /// Reports that had to go unsent.
+    dropped: u64,
+}
+
+impl Agent {
+    async fn go(
+        &mut self,
+        link: &mut mpsc::Receiver<LinkEvent>,
+        acts: &mut mpsc::UnboundedReceiver<Event>,
+        reports: &mut mpsc::Receiver<Report>,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let journal = || "the journal cannot be written";
+        self.updates.restart().with_context(journal)?;
+        loop {
+            let may_send = self.welcomed && self.outbox.has_unsent();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                Some(event) = acts.recv() => {
+                    let say = self.updates.on_event(event).with_context(journal)?;
+                    self.say(say);
+                }
+                Some(report) = reports.recv() => self.keep(report),
+                () = sleep_until(self.next_send), if may_send => self.send_report(),
+                // Last, as a download keeps it busy and must not starve the others.
+                Some(event) = link.recv() => self.on_link(event).with_context(journal)?,
+                else => return Err(anyhow!("a part of the agent ended by itself")),
+            }
+        }
+    }
+
+    fn on_link(&mut self, event: LinkEvent) -> io::Result<()> {
+        match event {
+            LinkEvent::Up(peer) => {
+                self.peer = Some(peer);
+                self.welcomed = false;
+                self.said = None;
+                self.outbox.rewind();
+                self.hello();
+            }
+            LinkEvent::Text(text) => match ServerMessage::from_json(&text) {
+                Ok(message) => self.on_message(message)?,
+                Err(error) => tracing::warn!(%error, "the server said something this agent does not know; ignored"),
+            },
+            LinkEvent::Binary(bytes) => {
+                let say = self.updates.on_bytes(&bytes)?;
+                self.say(say);
+            }
+            LinkEvent::Sent(receipt) => self.updates.told(receipt)?,
+            LinkEvent::Down => {
+                self.peer = None;
+                self.welcomed = false;
+                self.updates.on_link_lost()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, message: ServerMessage) -> io::Result<()> {
+        let say = match message {
+            ServerMessage::Welcome { report_interval_s, device_token, .. } => {
+                if let Some(token) = device_token {
+                    self.keep_token(&token);
+                }
+                self.set_interval(Duration::from_secs(u64::from(report_interval_s)));
+                self.welcomed = true;
+                self.updates.untold()
+            }
+            ServerMessage::UpdateList { update_list, rollout_id } => {
+                tracing::info!(%rollout_id, packages = update_list.len(), "packages are offered");
+                self.updates.on_offers(update_list)
+            }
+            ServerMessage::Package { app_name, version, sha256, offset, .. } => {
+                self.updates.on_package(&app_name, &version, &sha256, offset)?
+            }
+            ServerMessage::Cancel { app_name, version } => self.updates.on_cancel(&app_name, &version)?,
+            ServerMessage::Ack { seq, boot_id } => {
+                self.outbox.acknowledge(&boot_id, seq)?;
+                Vec::new()
+            }
+            ServerMessage::Error { code, message, seq } => {
+                let report_dropped = seq.map_or(Ok(false), |seq| self.outbox.refuse(seq))?;
+                tracing::warn!(?code, message, ?seq, report_dropped, "the server did not take a message");
+                Vec::new()
+            }
+        };
+        self.say(say);
+        Ok(())
+    }
+
+    fn keep_token(&self, token: &str) {
+        match self.tokens.keep(token) {
+            Ok(()) => tracing::info!("enrolled; this device has a token of its own now"),
+            Err(error) => {
+                tracing::error!(%error, "the device's token cannot be stored; trying again with every report")
+            }
+        }
+    }
+
+    fn set_interval(&mut self, of_server: Duration) {
+        let interval = self.fixed_interval.unwrap_or(of_server).max(Duration::from_secs(1));
+        self.outbox.set_capacity(capacity(interval));
+        self.interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
+    }
+
+    /// Gives a report its number and puts it on disk; it is sent when its turn comes.
+    fn keep(&mut self, mut report: Report) {
+        let _ = self.tokens.save_again();
+        let (run, seq) = self.outbox.next();
+        report.boot_id = run;
+        report.seq = Some(seq);
+        match self.outbox.push(&telemetry::encode(&self.device_id, report)) {
+            Ok(kept) if kept.dropped > 0 => {
+                if self.dropped.is_multiple_of(100) {
+                    tracing::warn!(
+                        before = self.dropped,
+                        "the store of unsent reports is full; the oldest are dropped"
+                    );
+                }
+                self.dropped += kept.dropped as u64;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a report cannot be stored and is lost"),
+        }
+    }
+
+    fn send_report(&mut self) {
+        self.next_send = Instant::now() + RESEND_EVERY;
+        if let Some(text) = self.outbox.next_unsent() {
+            self.send(text, None);
+        }
+    }
+
+    fn say(&mut self, say: Vec<Say>) {
+        if !self.welcomed {
+            return;
+        }
+        for say in say {
+            match say {
+                Say::Message(message) => self.send(protocol::encode(&message, clock::now()), None),
+                Say::Result(result, receipt) => {
+                    let text = protocol::encode(&DeviceMessage::Result(result), clock::now());
+                    self.send(text, Some(receipt));
+                }
+                Say::News { hello } => {
+                    let results = self.updates.untold();
+                    self.say(results);
+                    if hello || self.said.as_ref() != Some(&self.updates.running()) {
+                        self.hello();
+                    }
+                }
+            }
+        }
+    }
+
+    fn hello(&mut self) {
+        let modules = self.updates.running();
+        self.said = Some(modules.clone());
+        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules });
+        self.send(protocol::encode(&hello, clock::now()), None);
+    }
+
+    /// Without a connection, or with one that just died, it is not sent; what matters is told again after the next
+    /// welcome.
+    fn send(&self, text: String, receipt: Option<u64>) {
+        if let Some(peer) = &self.peer {
+            let _ = peer.send(Outgoing { text, receipt });
+        }
+    }
+}
+
+/// Makes reports, each device at its own phase of the interval, so that a fleet's reports stay spread.
+async fn tell_time(
+    mut sources: Telemetry,
+    device_id: DeviceId,
+    mut interval: watch::Receiver<Duration>,
+    reports: mpsc::Sender<Report>,
+) {
+    // One soon after the start, for the first look at a device; it also gives the processors time to be measured.
+    let mut wait = Duration::from_secs(1);
+    loop {
+        tokio::select! {
+            () = sleep(wait) => {
+                let report = sources.report(clock::now()).await;
+                if reports.send(report).await.is_err() {
+                    return;
+                }
+            }
+            changed = interval.changed() => if changed.is_err() { return },
+        }
+        wait = until_phase(&device_id, *interval.borrow_and_update(), clock::now().timestamp_millis());
+    }
+}
+
+/// How long from `now` (Unix milliseconds) to the device's place in the interval; never 0.
+fn until_phase(device_id: &DeviceId, interval: Duration, now: i64) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    device_id.hash(&mut hasher);
+    let length = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+    let (phase, now) = (hasher.finish() % length, now.max(0) as u64 % length);
+    let wait = (phase + length - now) % length;
+    Duration::from_millis(if wait == 0 { length } else { wait })
+}
+
+fn capacity(interval: Duration) -> usize {
+    (KEPT_FOR.as_millis() / interval.as_millis().max(1)) as usize
+}
+
+/// One agent a state folder; the lock goes with the process.
+fn lock(state_dir: &Path) -> anyhow::Result<File> {
+    let path = state_dir.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let held = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    held.map_err(|_| anyhow!("another agent uses the state folder {}", state_dir.display()))?;
+    Ok(file)
+}
+
+/// Names this start of the device: when it is another one, what was not synced may be lost.
+fn host_start() -> String {
+    let start = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    start.map_or_else(|_| random_id(), |text| text.trim().to_owned())
+}
+
+fn fresh_run() -> BootId {
+    BootId::new(&random_id()).unwrap_or_default()
+}
+
+/// Random text in the shape of a UUID.
+fn random_id() -> String {
+    let digits = format!("{:032x}", rand::random::<u128>());
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_device_keeps_its_own_phase() {
+        let interval = Duration::from_secs(30);
+        let phase = |id: &str, now: i64| {
+            let wait = until_phase(&DeviceId::new(id).unwrap(), interval, now);
+            assert!(wait > Duration::ZERO && wait <= interval);
+            (now as u64 + wait.as_millis() as u64) % 30_000
+        };
+        assert_eq!(phase("t-001", 1_763_800_000_000), phase("t-001", 1_763_800_017_123));
+        let phases: std::collections::HashSet<u64> =
+            (0..100).map(|n| phase(&format!("t-{n}"), 1_763_800_000_000) / 3000).collect();
+        assert_eq!(phases.len(), 10, "a hundred devices fill every tenth of the interval");
+    }
+
+    #[test]
+    fn a_second_agent_on_the_same_state_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(lock(folder.path()).unwrap_err().to_string().contains("another agent"));
+        drop(first);
+        lock(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_run_looks_like_a_uuid_and_fits_the_wire() {
+        let run = fresh_run();
+        assert_eq!(run.as_str().len(), 36);
+        assert_ne!(run, fresh_run());
+    }
+}

@@ -1,0 +1,366 @@
+//! The device's side of an update: answers offers, takes bytes in, drives the [machine](super::machine), and tells
+//! what became of it. Says what to send; whether there is a link is not its business.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::clock;
+use super::compare::{self, Knowledge};
+use super::config::ModuleConfig;
+use super::download::{Download, Downloads};
+use super::install::Installer;
+use super::journal::{Found, Journal, Untold};
+use super::machine::{Act, Effect, Event, Fault, Job};
+use super::module_dir::ModuleDir;
+use crate::domain::{ModuleName, Modules, Sha256Hex, Version};
+use crate::protocol::{
+    DeclineReason, Declined, DeviceMessage, Offer, Outcome, Progress, UpdateReply, UpdateResult, Wanted,
+};
+
+/// Bytes that stay free on every disk an install touches.
+const RESERVE: u64 = 16 * 1024 * 1024;
+
+/// Packages, installs, and what is known of them.
+pub struct Updates {
+    modules: BTreeMap<ModuleName, ModuleConfig>,
+    journal: Journal,
+    downloads: Downloads,
+    /// Asked for on this connection and not pushed yet.
+    wanted: BTreeMap<ModuleName, (Offer, Download)>,
+    /// The download of the active job, until it is complete.
+    incoming: Option<Download>,
+    done: mpsc::UnboundedSender<Event>,
+    /// Results that are with the link, by receipt.
+    in_flight: Vec<(u64, Untold)>,
+    receipts: u64,
+    /// The active install began on an earlier connection: this server does not wait for its result.
+    carried_over: bool,
+    /// Something was declined as busy; a hello after the install has the server offer it again.
+    declined_busy: bool,
+}
+
+/// What to tell the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Say {
+    Message(DeviceMessage),
+    /// Once the link has it, [`Updates::told`] wants to know.
+    Result(UpdateResult, u64),
+    /// An install is over: [`Updates::untold`] has its result, and what the device runs may have changed.
+    News {
+        /// Whether a hello is due even if nothing changed.
+        hello: bool,
+    },
+}
+
+impl Updates {
+    /// Opens journal and downloads. `done` receives what acts report; hand it to [`Updates::on_event`].
+    ///
+    /// # Errors
+    /// When the state folder cannot be read or written.
+    pub fn open(
+        state_dir: &Path,
+        modules: BTreeMap<ModuleName, ModuleConfig>,
+        done: mpsc::UnboundedSender<Event>,
+    ) -> io::Result<Self> {
+        let (mut journal, found) = Journal::open(state_dir)?;
+        if let Found::Unreadable { aside, why } = found {
+            tracing::error!(aside = %aside.display(), why, "the journal is not readable; going by what is on disk");
+            journal.entries.active = recovered(&modules);
+            journal.save()?;
+        }
+        let downloads = Downloads::open(state_dir)?;
+        let (wanted, in_flight) = (BTreeMap::new(), Vec::new());
+        let (carried_over, declined_busy) = (journal.entries.active.is_some(), false);
+        let (incoming, receipts) = (None, 0);
+        Ok(Self {
+            modules,
+            journal,
+            downloads,
+            wanted,
+            incoming,
+            done,
+            in_flight,
+            receipts,
+            carried_over,
+            declined_busy,
+        })
+    }
+
+    /// Goes on with what the journal says was under way when the agent ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn restart(&mut self) -> io::Result<Vec<Say>> {
+        if let Some(job) = &self.journal.entries.active {
+            tracing::warn!(module = %job.module, version = %job.version, stage = ?job.stage, "an install was interrupted");
+        }
+        self.on_event(Event::Restarted)
+    }
+
+    /// What every module runs; those that are not installed are left out.
+    #[must_use]
+    pub fn running(&self) -> Modules {
+        let version = |config: &ModuleConfig| ModuleDir::new(&config.dir).running();
+        self.modules.iter().filter_map(|(name, config)| Some((name.clone(), version(config)?))).collect()
+    }
+
+    /// Answers an update request, in its order.
+    pub fn on_offers(&mut self, offers: Vec<Offer>) -> Vec<Say> {
+        let mut reply = UpdateReply::default();
+        for offer in offers {
+            let judged = self.judge(&offer).and_then(|()| self.want(&offer));
+            let (module, version) = (offer.app_name.clone(), offer.version.clone());
+            match judged {
+                Ok(offset) => {
+                    tracing::info!(%module, %version, size = offer.size, offset, "asking for a package");
+                    reply.wanted.push(Wanted { module, version, offset });
+                }
+                Err(reason) => {
+                    tracing::info!(%module, %version, reason = reason.as_str(), "declining a package");
+                    self.declined_busy |= reason == DeclineReason::Busy;
+                    reply.declined.push(Declined { module, version, reason });
+                }
+            }
+        }
+        vec![Say::Message(DeviceMessage::UpdateReply(reply))]
+    }
+
+    fn judge(&self, offer: &Offer) -> Result<(), DeclineReason> {
+        let config = self.modules.get(&offer.app_name);
+        let running = config.and_then(|config| ModuleDir::new(&config.dir).running());
+        let active = self.journal.entries.active.as_ref().map(|job| &job.module);
+        let known = Knowledge {
+            running: running.as_ref(),
+            has_module: config.is_some(),
+            busy: active.map(|module| if self.carried_over { &offer.app_name } else { module }),
+            known_bad: self.journal.is_known_bad(&offer.sha256),
+            has_room: true,
+        };
+        compare::judge(offer, known)?;
+        compare::judge(offer, Knowledge { has_room: config.is_none_or(|c| self.has_room(offer, c)), ..known })
+    }
+
+    /// Whether download and installation fit; old parts of other packages make room.
+    fn has_room(&self, offer: &Offer, config: &ModuleConfig) -> bool {
+        let missing = offer.size.saturating_sub(self.downloads.present(&offer.sha256));
+        let fits = || {
+            let (here, there) = (free(self.downloads.folder()), free(&config.dir));
+            let same_disk = here.zip(there).is_none_or(|(here, there)| here.0 == there.0);
+            let here_needs = missing.saturating_add(RESERVE).saturating_add(if same_disk { offer.size } else { 0 });
+            here.is_none_or(|(_, bytes)| bytes >= here_needs)
+                && there.is_none_or(|(_, bytes)| bytes >= offer.size.saturating_add(RESERVE))
+        };
+        fits() || {
+            let mut keep: Vec<&Sha256Hex> = self.wanted.values().map(|(offer, _)| &offer.sha256).collect();
+            keep.push(&offer.sha256);
+            keep.extend(self.journal.entries.active.as_ref().and_then(|job| job.sha256.as_ref()));
+            self.downloads.discard_others(&keep);
+            fits()
+        }
+    }
+
+    fn want(&mut self, offer: &Offer) -> Result<u64, DeclineReason> {
+        // One offer a module at a time; the first in the list is the one.
+        self.wanted.retain(|module, _| *module != offer.app_name);
+        let download = self.downloads.resume(&offer.sha256, offer.size).map_err(|error| {
+            tracing::error!(%error, "a package cannot be received");
+            DeclineReason::NoSpace
+        })?;
+        let offset = download.received();
+        self.wanted.insert(offer.app_name.clone(), (offer.clone(), download));
+        Ok(offset)
+    }
+
+    /// The server starts to send a package.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_package(
+        &mut self,
+        module: &ModuleName,
+        version: &Version,
+        sha256: &Sha256Hex,
+        offset: u64,
+    ) -> io::Result<Vec<Say>> {
+        let fits = |(offer, _): &(Offer, Download)| offer.version == *version && offer.sha256 == *sha256;
+        let asked = self.wanted.remove(module).filter(fits);
+        let Some((offer, mut download)) = asked.filter(|_| self.journal.entries.active.is_none()) else {
+            let error = Some("this package was not asked for".to_owned());
+            return Ok(vec![self.result_once(module, version, error)]);
+        };
+        if offset == 0 && download.received() > 0 {
+            download.restart()?;
+        }
+        if offset != download.received() {
+            let error = format!("bytes from {offset} come, those from {} were asked for", download.received());
+            return Ok(vec![self.result_once(module, version, Some(error))]);
+        }
+        let from = self.running().get(module).cloned();
+        self.journal.entries.active = Some(Job::offered(&offer, from, clock::now()));
+        self.incoming = Some(download);
+        self.on_event(Event::Pushed { offset })
+    }
+
+    /// A failure that concerns no job; not kept for later.
+    fn result_once(&mut self, module: &ModuleName, version: &Version, error: Option<String>) -> Say {
+        self.receipts += 1;
+        let result = UpdateResult { module: module.clone(), version: version.clone(), outcome: Outcome::Failed, error };
+        Say::Result(result, self.receipts)
+    }
+
+    /// Bytes of the package that is being sent. What belongs to none is dropped.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_bytes(&mut self, bytes: &[u8]) -> io::Result<Vec<Say>> {
+        let receiving = self.journal.entries.active.as_ref().is_some_and(Job::is_receiving);
+        let Some(download) = self.incoming.as_mut().filter(|_| receiving) else { return Ok(Vec::new()) };
+        match download.write(bytes) {
+            Ok(()) => {
+                let received = download.received();
+                self.on_event(Event::Received(received))
+            }
+            Err(error) => {
+                let fault = Fault { text: format!("a package cannot be kept: {error}"), package_is_bad: false };
+                self.on_event(Event::WentWrong(Act::Check, fault))
+            }
+        }
+    }
+
+    /// The server calls a package off. What was received is kept; an install that has all its bytes goes on.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_cancel(&mut self, module: &ModuleName, version: &Version) -> io::Result<Vec<Say>> {
+        self.wanted.retain(|name, (offer, _)| name != module || offer.version != *version);
+        let is_it = |job: &Job| job.module == *module && job.version == *version;
+        if self.journal.entries.active.as_ref().is_some_and(is_it) {
+            tracing::info!(%module, %version, "the server called a package off");
+            return self.on_event(Event::Interrupted);
+        }
+        Ok(Vec::new())
+    }
+
+    /// The link is gone: nothing asked for will come, and results on their way may not have arrived.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_link_lost(&mut self) -> io::Result<()> {
+        self.wanted.clear();
+        self.in_flight.clear();
+        self.on_event(Event::Interrupted)?;
+        self.carried_over = self.journal.entries.active.is_some();
+        Ok(())
+    }
+
+    /// Results that were not told yet; for after a welcome.
+    pub fn untold(&mut self) -> Vec<Say> {
+        let waiting = self.journal.entries.untold.clone();
+        let new: Vec<Untold> =
+            waiting.into_iter().filter(|w| !self.in_flight.iter().any(|(_, told)| told == w)).collect();
+        new.into_iter()
+            .map(|untold| {
+                self.receipts += 1;
+                let message = untold.message();
+                self.in_flight.push((self.receipts, untold));
+                Say::Result(message, self.receipts)
+            })
+            .collect()
+    }
+
+    /// The link has sent the result with this receipt.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn told(&mut self, receipt: u64) -> io::Result<()> {
+        let Some(index) = self.in_flight.iter().position(|(number, _)| *number == receipt) else { return Ok(()) };
+        let (_, told) = self.in_flight.remove(index);
+        if let Some(index) = self.journal.entries.untold.iter().position(|untold| *untold == told) {
+            self.journal.entries.untold.remove(index);
+        }
+        self.journal.save()
+    }
+
+    /// Gives the machine an event and carries out what it says.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: nothing after that may be done.
+    pub fn on_event(&mut self, event: Event) -> io::Result<Vec<Say>> {
+        let Some(job) = &mut self.journal.entries.active else { return Ok(Vec::new()) };
+        if let Event::WentWrong(act, fault) = &event {
+            tracing::warn!(module = %job.module, version = %job.version, ?act, error = %fault.text, "a step of an install failed");
+        }
+        let mut say = Vec::new();
+        for effect in job.on(clock::now(), event) {
+            match effect {
+                Effect::Save => self.journal.save()?,
+                Effect::Do(act) => self.begin(act),
+                Effect::Progress(received) => say.extend(self.progress(received)),
+                Effect::Drop => {
+                    self.incoming = None;
+                    self.carried_over = false;
+                    self.journal.entries.active = None;
+                    self.journal.save()?;
+                }
+                Effect::Finish(outcome) => say.extend(self.finish(outcome)?),
+            }
+        }
+        Ok(say)
+    }
+
+    fn begin(&mut self, act: Act) {
+        let Some(job) = self.journal.entries.active.clone() else { return };
+        let download = self.incoming.take();
+        let Some(config) = self.modules.get(&job.module).cloned() else {
+            let text = format!("module {} is no longer configured", job.module);
+            let _ = self.done.send(Event::WentWrong(act, Fault { text, package_is_bad: false }));
+            return;
+        };
+        tracing::debug!(module = %job.module, version = %job.version, ?act, "a step of an install");
+        let (installer, done) = (Installer { downloads: self.downloads.clone(), config }, self.done.clone());
+        tokio::spawn(async move {
+            let event = installer.carry_out(act, job, download).await;
+            let _ = done.send(event);
+        });
+    }
+
+    fn progress(&self, received: u64) -> Option<Say> {
+        let job = self.journal.entries.active.as_ref()?;
+        let progress = Progress { module: job.module.clone(), version: job.version.clone(), received };
+        Some(Say::Message(DeviceMessage::Progress(progress)))
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> io::Result<Vec<Say>> {
+        if let Some(job) = &self.journal.entries.active {
+            let error = job.error.as_deref().unwrap_or_default();
+            tracing::info!(module = %job.module, version = %job.version, ?outcome, error, "an install is over");
+        }
+        self.incoming = None;
+        self.journal.finish(outcome)?;
+        self.carried_over = false;
+        Ok(vec![Say::News { hello: std::mem::take(&mut self.declined_busy) }])
+    }
+}
+
+/// Without a journal nobody knows whether what runs has passed its trial: a module with a version to go back to is
+/// tried again. Of several at most one can have been under way, and those that are well stay.
+fn recovered(modules: &BTreeMap<ModuleName, ModuleConfig>) -> Option<Job> {
+    modules.iter().filter(|(_, config)| config.health.is_some()).find_map(|(name, config)| {
+        let dir = ModuleDir::new(&config.dir);
+        let running = dir.running()?;
+        let older = dir.installed().into_iter().filter(|version| *version != running);
+        let from = older.max_by(Version::compare)?;
+        Some(Job::found(name.clone(), running, from, clock::now()))
+    })
+}
+
+/// The disk below a path (or below what of it is there), and its free bytes.
+fn free(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = path.ancestors().find(|ancestor| ancestor.is_dir())?;
+    let disk = rustix::fs::statvfs(there).ok()?;
+    Some((there.metadata().ok()?.dev(), disk.f_bavail.saturating_mul(disk.f_frsize)))
+}
