@@ -133,7 +133,7 @@ pub fn table() -> Vec<Route> {
         POST "/api-tokens", ADMIN => pages::user_edit::add_token;
         POST "/api-tokens/{id}/revoke", ADMIN => pages::user_edit::revoke_token;
         GET "/account", VIEWER => pages::account::get;
-        POST "/account/password", VIEWER => pages::account::password;
+        POST "/account", VIEWER => pages::account::password;
     }
 }
 

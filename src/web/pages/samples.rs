@@ -19,9 +19,7 @@ use super::rollout_new::{Choice, Choose, Confirm};
 use super::rollouts::{RolloutRow, Rollouts};
 use super::shell::{Page, Shell, Signed, View};
 use super::sign_in::{Login, Setup};
-use super::users::{
-    Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, PasswordRefused, UserRow, Users,
-};
+use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
 use crate::actors::Why;
 use crate::domain::*;
 use crate::store::{ModuleSummary, RolloutDevice, RolloutSummary};
@@ -147,7 +145,9 @@ struct Press {
 impl Press {
     fn print<T: View + Serialize>(&mut self, body: T) {
         let mut page = Page { shell: Shell::default(), body };
-        for role in [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)] {
+        let public = ["setup", "login", "error"].contains(&T::TEMPLATE);
+        let roles = [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)];
+        for role in roles.into_iter().filter(|role| public || role.is_some()) {
             page.shell = Shell {
                 user: role.map(|role| Signed::new(HOSTILE, role)),
                 csrf: "token".to_owned(),
@@ -164,7 +164,6 @@ impl Press {
             assert!(html.trim_end().ends_with("</html>"), "{}", T::TEMPLATE);
             if html.contains("method=\"post\"") && role.is_some() {
                 let (forms, tokens) = (html.matches("method=\"post\"").count(), html.matches("name=\"csrf\"").count());
-                let public = ["setup", "login"].contains(&T::TEMPLATE);
                 assert!(public || forms == tokens, "{}: {forms} forms, {tokens} tokens", T::TEMPLATE);
             }
         }
@@ -336,8 +335,9 @@ fn print_access(press: &mut Press) {
     let tokens = [api(None, false), api(Some(now()), false), api(None, true)];
     let enrolments =
         [enrolment(None, None, false), enrolment(Some(0), None, false), enrolment(Some(3), Some(now()), true)];
+    let refused = UserRow { refused: Some(HOSTILE.to_owned()), ..UserRow::new(user("b"), "a") };
     press.print(Users {
-        users: vec![UserRow::new(user(HOSTILE), HOSTILE), UserRow::new(user("b"), "a")],
+        users: vec![UserRow::new(user(HOSTILE), HOSTILE), refused],
         api_tokens: tokens.into_iter().map(|token| ApiTokenRow::new(token, now())).collect(),
         enrolment_tokens: enrolments.into_iter().map(|token| EnrolmentRow::new(token, now())).collect(),
         add_user: AddUser { name: wrong(), role: wrong(), password: wrong() },
@@ -345,7 +345,6 @@ fn print_access(press: &mut Press) {
         add_token: AddToken { name: wrong(), role: wrong(), days: wrong() },
         add_token_open: false,
         once: Some(once.clone()),
-        password: Some(PasswordRefused { id: 1, error: HOSTILE.to_owned() }),
         last_admin: true,
     });
     for (once, open) in [(None, false), (Some(once), false), (None, true)] {
