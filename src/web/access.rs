@@ -12,12 +12,13 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use std::future::{Ready, ready};
 
 use super::WebState;
 use super::csrf::{Origin, same_token};
 use super::error::ApiError;
+use super::params;
 use super::session::{self, Session};
 use crate::domain::{Role, Sha256Hex, hash_token};
 
@@ -209,7 +210,7 @@ pub async fn demand(
     };
     match checked {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => Ok(request.error_response(error)),
     }
 }
 
@@ -226,7 +227,7 @@ pub async fn identify(
     }
     let renewed = match establish(&mut request).await {
         Ok(renewed) => renewed,
-        Err(error) => return Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => return Ok(request.error_response(error)),
     };
     let mut response = next.call(request).await?.map_into_boxed_body();
     // A handler that has just signed in or out has set the cookie itself.
@@ -312,7 +313,7 @@ async fn form_token(request: &mut ServiceRequest, wanted: &str) -> Result<bool, 
             413 => ApiError::too_large("The form is too large."),
             _ => ApiError::unreadable("The form could not be read."),
         })?;
-    let fields = super::params::pairs(&String::from_utf8_lossy(&body));
+    let fields = params::pairs(&String::from_utf8_lossy(&body));
     let given = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value.as_str());
     let right = same_token(given, wanted);
     request.set_payload(refilled(body));

@@ -2,8 +2,10 @@
 //! every complaint names its field and nothing unknown is passed over in silence.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -17,6 +19,8 @@ use crate::domain::Timestamp;
 
 /// Largest body of JSON or of a form.
 const BODY_BYTES: usize = 1024 * 1024;
+/// ... and how long it may take.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The fields of a query string or of a form.
 #[derive(Debug, Default)]
@@ -37,10 +41,9 @@ impl Params {
     pub fn read(text: &str) -> Self {
         let mut params = Self::default();
         for (name, value) in pairs(text) {
-            if params.left.contains_key(&name) {
-                params.wrong.insert(name, "is given twice".to_owned());
-            } else {
-                params.left.insert(name, value);
+            match params.left.entry(name) {
+                Entry::Vacant(free) => _ = free.insert(value),
+                Entry::Occupied(taken) => _ = params.wrong.insert(shown(taken.key()), "is given twice".to_owned()),
             }
         }
         params.left.retain(|_, value| !value.is_empty());
@@ -151,9 +154,20 @@ fn read_body(
         }
         let unreadable = || ApiError::unreadable("The body could not be read to its end.");
         let payload = payload.await.map_err(|_| unreadable())?;
-        let body = payload.to_bytes_limited(BODY_BYTES).await;
+        let body = in_time(payload.to_bytes_limited(BODY_BYTES)).await?;
         body.map_err(|_| ApiError::too_large("The body is larger than 1 MiB."))?.map_err(|_| unreadable())
     }
+}
+
+/// Waits for a small body, but not for ever: whoever sends it a byte a minute holds a connection.
+///
+/// # Errors
+/// 408
+pub async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
+    tokio::time::timeout(BODY_WITHIN, body).await.map_err(|_| {
+        let message = format!("The body took longer than {} s.", BODY_WITHIN.as_secs());
+        ApiError::new(actix_web::http::StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+    })
 }
 
 /// A JSON object sent as the body, at most 1 MiB.
@@ -176,10 +190,10 @@ impl JsonBody {
         }
     }
 
-    /// Whether the caller sent the field, even as `null`.
+    /// Whether the caller named a field within a field.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.left.contains_key(name)
+    pub fn names(&self, outer: &str, inner: &str) -> bool {
+        self.left.get(outer).and_then(|value| value.get(inner)).is_some_and(|value| !value.is_null())
     }
 
     /// What a field of an object within counts as where the caller leaves it, or the whole object, out.

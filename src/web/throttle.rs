@@ -17,7 +17,7 @@ const FIRST_WAIT_S: i64 = 15;
 const LONGEST_WAIT_S: i64 = 15 * 60;
 /// Tries are forgotten after this long without another.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::hours(1);
-/// Keys remembered at most; beyond it the one that was idle longest is forgotten.
+/// Keys remembered at most; beyond it those that were idle longest are forgotten.
 const MOST_KEYS: usize = 10_000;
 
 /// Who has tried how often.
@@ -89,9 +89,15 @@ impl Throttle {
 
     fn forget(&mut self, now: Timestamp) {
         self.tries.retain(|_, tries| now - tries.last <= FORGOTTEN_AFTER);
-        if self.tries.len() >= MOST_KEYS {
-            let oldest = self.tries.iter().min_by_key(|(_, tries)| tries.last).map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.tries.remove(&key));
+        if self.tries.len() < MOST_KEYS {
+            return;
+        }
+        // Many at once, so that a flood of strangers does not make every try look through all of them.
+        let mut by_age: Vec<(Timestamp, Key)> =
+            self.tries.iter().map(|(key, tries)| (tries.last, key.clone())).collect();
+        by_age.sort_by_key(|(last, _)| *last);
+        for (_, key) in by_age.into_iter().take(MOST_KEYS / 10) {
+            self.tries.remove(&key);
         }
     }
 }

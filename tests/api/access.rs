@@ -5,7 +5,7 @@ use fleetward::domain::Role;
 use fleetward::web::routes::{Needs, table};
 use fleetward::web::setup;
 
-use crate::helpers::{BOUNDARY, PASSWORD, bearer, multipart, spawn_app, spawn_with};
+use crate::helpers::{BOUNDARY, PASSWORD, Part, bearer, multipart, spawn_app, spawn_with};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -132,7 +132,7 @@ fn an_upload_form_proves_its_session_in_a_field() {
     let csrf = app.csrf(&cookie);
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
     let send = |token: Option<&str>| {
-        let mut parts: Vec<(&str, Option<&str>, &[u8])> =
+        let mut parts: Vec<Part<'_>> =
             vec![("file", Some("a"), b"x"), ("name", None, b"app1"), ("version", None, b"1")];
         parts.extend(token.map(|token| ("csrf", None, token.as_bytes())));
         let headers = [("cookie", cookie.as_str()), ("content-type", kind.as_str())];
@@ -204,6 +204,19 @@ fn machines_ask_without_a_name_and_devices_need_their_token() {
     let reply = full.send("GET", "/readyz", &[], Vec::new()).expect(503);
     assert_eq!(reply.fields(), ["disk"]);
     assert_eq!(full.upload(&full.token(Role::Operator), "app1", "1", b"x").expect(503).code(), "disk_full");
+}
+
+#[test]
+fn devices_that_come_too_fast_are_told_when_to_come_again() {
+    let app = spawn_with(|config| (config.limits.upgrades_per_s, config.limits.upgrades_burst) = (1, 2));
+    let replies: Vec<_> = (0..10).map(|_| app.send("GET", "/ws", &[], Vec::new())).collect();
+    assert_eq!(replies[0].status, 401);
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
+    assert!(refused.len() >= 7, "{}", refused.len());
+    for reply in refused {
+        assert_eq!(reply.code(), "too_many_upgrades");
+        assert!((1..=30).contains(&reply.header("retry-after").parse::<u32>().unwrap()));
+    }
 }
 
 #[test]

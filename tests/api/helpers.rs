@@ -172,8 +172,8 @@ impl TestApp {
         self.send(method, path, &headers, body.to_string().into_bytes())
     }
 
-    /// A multipart form of `(name, file name, bytes)`, in this order.
-    pub fn form(&self, path: &str, token: &str, parts: &[(&str, Option<&str>, &[u8])]) -> Reply {
+    /// A multipart form of these parts, in this order.
+    pub fn form(&self, path: &str, token: &str, parts: &[Part<'_>]) -> Reply {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let headers = [("authorization", bearer(token)), ("content-type", kind)];
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -227,9 +227,12 @@ pub fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
+/// A part of a multipart form: its name, its file's name, its bytes.
+pub type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
 pub const BOUNDARY: &str = "----fleetward-test";
 
-pub fn multipart(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+pub fn multipart(parts: &[Part<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, file, bytes) in parts {
         let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();

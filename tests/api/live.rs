@@ -1,56 +1,11 @@
 //! The live stream.
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::time::Duration;
-
 use fleetward::domain::Role;
 use serde_json::json;
 
 use crate::device::Device;
-use crate::helpers::{TestApp, bearer, spawn_app};
-
-/// An open stream, read line by line.
-struct Stream(BufReader<Box<dyn Read>>);
-
-impl Stream {
-    fn open(app: &TestApp, token: &str, path: &str) -> Self {
-        let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).build().new_agent();
-        let response = agent
-            .get(format!("{}{path}", app.url))
-            .header("authorization", bearer(token))
-            .header("accept-encoding", "gzip")
-            .call()
-            .unwrap();
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert!(response.headers().get("content-encoding").is_none_or(|encoding| encoding == "identity"));
-        let mut stream = Self(BufReader::new(Box::new(response.into_body().into_reader())));
-        assert_eq!(stream.line().unwrap(), "retry: 3000");
-        stream
-    }
-
-    fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        let read = self.0.read_line(&mut line).unwrap();
-        (read > 0).then(|| line.trim_end().to_owned())
-    }
-
-    /// The next event's name and data; `None` at the end.
-    fn event(&mut self) -> Option<(String, serde_json::Value)> {
-        let (mut name, mut data) = (String::new(), None);
-        while let Some(line) = self.line() {
-            if let Some(text) = line.strip_prefix("event: ") {
-                name = text.to_owned();
-            } else if let Some(text) = line.strip_prefix("data: ") {
-                data = Some(serde_json::from_str(text).unwrap());
-            } else if line.is_empty()
-                && let Some(data) = data.take()
-            {
-                return Some((name, data));
-            }
-        }
-        None
-    }
-}
+use crate::helpers::{bearer, spawn_app};
+use crate::stream::Stream;
 
 #[test]
 fn a_burst_arrives_as_its_last_state() {
@@ -91,7 +46,7 @@ fn who_comes_back_is_told_to_read_anew() {
     let request =
         ureq::get(format!("{}/api/v1/live", app.url)).header("authorization", auth).header("last-event-id", "1");
     let body = request.call().unwrap().into_body().into_reader();
-    let mut stream = Stream(BufReader::new(Box::new(body)));
+    let mut stream = Stream::of(body);
     assert_eq!(stream.event().unwrap().0, "reload");
 }
 

@@ -9,3 +9,4 @@ mod helpers;
 mod live;
 mod packages;
 mod rollouts;
+mod stream;

