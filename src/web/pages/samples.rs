@@ -125,12 +125,8 @@ fn summary(state: RolloutState, target: Target) -> RolloutSummary {
 
 fn modules() -> Vec<ModuleSummary> {
     let many = (1..10).map(|n| (version(&format!("1.{n}")), n)).collect();
-    let summary = |name, devices, current| ModuleSummary {
-        name: module(name),
-        current_version: current,
-        packages: 1,
-        devices,
-    };
+    let summary =
+        |name, devices, current| ModuleSummary { name: module(name), current_version: current, packages: 1, devices };
     vec![summary("app1", many, Some(version("1.2"))), summary("app2", Vec::new(), None)]
 }
 
@@ -268,7 +264,8 @@ fn print_rollouts(press: &mut Press) {
     for (state, target) in
         [(RolloutState::Running, Target::All), (RolloutState::Paused, tags.clone()), (RolloutState::Completed, ids)]
     {
-        let rows = AssignmentState::ALL.map(|s| RolloutDevice { device: device(true), assignments: vec![assignment(s)] });
+        let rows =
+            AssignmentState::ALL.map(|s| RolloutDevice { device: device(true), assignments: vec![assignment(s)] });
         let rows = if state == RolloutState::Completed { Vec::new() } else { rows.into() };
         let table = Table { rows, only: Some(AssignmentState::Failed), after: Some("x".to_owned()), next: None };
         let mut page = RolloutPage::new(summary(state, target), table, &no_transfer);
