@@ -146,10 +146,10 @@ impl Engine {
     pub(super) fn end(&mut self, step: &mut Step, id: RolloutId, row: &Assignment, to: S) {
         let session = self.online.get(&row.key_id).map(|known| known.session);
         let Some(course) = self.courses.get_mut(&id) else { return };
-        if course.transition(step, row.key_id, &row.module, to, |_| {}) {
-            if let Some(session) = session.filter(|_| row.state.holds_a_lease()) {
-                step.effects.speech.push(cancel(session, row));
-            }
+        if course.transition(step, row.key_id, &row.module, to, |_| {})
+            && let Some(session) = session.filter(|_| row.state.holds_a_lease())
+        {
+            step.effects.speech.push(cancel(session, row));
         }
     }
 
