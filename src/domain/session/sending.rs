@@ -6,11 +6,11 @@ use crate::domain::{Doing, ModuleName, Modules, Release, Timestamp, Version};
 
 impl Session {
     pub(super) fn push_next(&mut self) {
-        if matches!(self.push, Push::Idle) {
-            if let Some(package) = self.queue.pop_front() {
-                self.push = Push::AwaitingTurn(package);
-                self.out.push(SessionEffect::TakeTurn);
-            }
+        if matches!(self.push, Push::Idle)
+            && let Some(package) = self.queue.pop_front()
+        {
+            self.push = Push::AwaitingTurn(package);
+            self.out.push(SessionEffect::TakeTurn);
         }
     }
 
