@@ -24,6 +24,8 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 60;
+/// A table is as long as what it lists.
+const TABLES: [&str; 1] = ["pub fn table() -> Vec<Route> {"];
 
 struct Source {
     /// From the root of the repository: `src/domain/plan.rs`.
@@ -40,6 +42,9 @@ impl Source {
 
     /// What is compiled into the programs: without comments, and without the tests at the end.
     fn code(&self) -> String {
+        if self.path.ends_with("tests.rs") || self.path.contains("/tests/") {
+            return String::new();
+        }
         let tests = self.text.find("#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
         let lines = self.text[..tests].lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.collect::<Vec<_>>().join("\n")
@@ -163,9 +168,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 
 #[test]
 fn a_function_is_at_most_60_lines() {
+    let too_long = |(head, length): &(String, usize)| *length > LONGEST_FUNCTION && !TABLES.contains(&head.as_str());
     let mut long = Vec::new();
     for source in sources("src").into_iter().chain(sources("tests")) {
-        for (head, length) in functions(&source.text).into_iter().filter(|(_, length)| *length > LONGEST_FUNCTION) {
+        for (head, length) in functions(&source.text).into_iter().filter(too_long) {
             long.push(format!("{}: {length} lines: {head}", source.path));
         }
     }
@@ -204,7 +210,7 @@ fn tests_move_time_and_wait_for_messages_but_never_sleep() {
     for source in sources("tests").iter().filter(|source| !own.ends_with(&source.path)) {
         // The one sleep there is: between two looks of a wait that has a deadline.
         let sleeps = source.text.matches("sleep(").count();
-        let allowed = usize::from(source.text.contains("fn eventually"));
+        let allowed = usize::from(source.text.contains("let deadline = Instant::now() + "));
         assert!(sleeps <= allowed, "{}: {sleeps} sleeps", source.path);
     }
 }
@@ -228,9 +234,10 @@ fn a_state_is_spelled_in_one_place() {
     use fleetward::domain::{AssignmentState, RolloutState};
     let words: BTreeSet<&str> =
         AssignmentState::ALL.iter().map(|s| s.as_str()).chain(RolloutState::ALL.iter().map(|s| s.as_str())).collect();
-    let homes = ["src/domain/assignment.rs", "src/domain/rollout.rs"];
+    // The core has further vocabularies with the same words: why codes, reasons to decline, names of timeouts.
+    let shell = |source: &&Source| !["domain", "protocol"].contains(&source.module());
     let mut strays = Vec::new();
-    for source in sources("src").iter().filter(|source| !homes.contains(&source.path.as_str())) {
+    for source in sources("src").iter().filter(shell) {
         let code = source.code();
         strays.extend(
             words.iter().filter(|word| code.contains(&format!("\"{word}\""))).map(|w| (w, source.path.clone())),
@@ -251,6 +258,25 @@ fn the_documents_know_every_command_and_every_setting() {
         let row = configuration.lines().find(|line| line.starts_with(&format!("| `{}` |", setting.name)));
         let row = row.unwrap_or_else(|| panic!("docs/configuration.md lacks {}", setting.name));
         assert!(row.contains(&format!("`{}`", setting.variable())), "{row}");
+    }
+}
+
+#[test]
+fn every_invariant_names_tests_that_exist() {
+    let tests: String = sources("src").into_iter().chain(sources("tests")).map(|source| source.text).collect();
+    let architecture = read("docs/architecture.md");
+    let rows: Vec<&str> = architecture
+        .lines()
+        .filter(|line| line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit())))
+        .collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        let shown_by = row.rsplit('|').nth(1).unwrap();
+        let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for name in named {
+            assert!(tests.contains(&format!("fn {name}(")), "there is no test {name}");
+        }
     }
 }
 

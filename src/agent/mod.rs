@@ -15,7 +15,7 @@
 //! - The journal is written before the act it announces (`machine_tests`: `every_stage_is_saved_before_its_act`).
 //! - A report is on disk until it is acknowledged, and no number is given to two reports (`outbox_tests`).
 //! - Nothing of a package lands outside its version's folder (`unpack_tests`).
-//! - The device's own token is on disk before anything else is said (`tests/agent.rs`).
+//! - The device's own token is on disk before anything else is said (`tests/agent`).
 
 pub mod backoff;
 pub mod clock;

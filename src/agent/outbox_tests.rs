@@ -164,3 +164,18 @@ fn a_flipped_byte_loses_its_segments_rest_and_nothing_before() {
     let mut outbox = open(folder.path(), "h2", "b");
     assert_eq!(send_all(&mut outbox), ["a1"]);
 }
+
+#[test]
+fn a_damaged_last_segment_starts_a_new_run_as_the_one_before_knows_old_numbers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut outbox = open(folder.path(), "h", "a");
+    let long = "y".repeat(10_000);
+    for _ in 0..40 {
+        push(&mut outbox, &long);
+    }
+    drop(outbox);
+    let second = folder.path().join(format!("{:020}.log", 2));
+    assert!(fs::metadata(&second).unwrap().len() > 0);
+    fs::write(&second, "").unwrap();
+    assert_eq!(open(folder.path(), "h", "b").next(), (run("b"), 1));
+}

@@ -212,7 +212,7 @@ impl Agent {
         match self.tokens.keep(token) {
             Ok(()) => tracing::info!("enrolled; this device has a token of its own now"),
             Err(error) => {
-                tracing::error!(%error, "the device's token cannot be stored; trying again with every report")
+                tracing::error!(%error, "the device's token cannot be stored; trying again with every report");
             }
         }
     }
@@ -262,10 +262,10 @@ impl Agent {
                     let text = protocol::encode(&DeviceMessage::Result(result), clock::now());
                     self.send(text, Some(receipt));
                 }
-                Say::News => {
+                Say::News { hello } => {
                     let results = self.updates.untold();
                     self.say(results);
-                    if self.said.as_ref() != Some(&self.updates.running()) {
+                    if hello || self.said.as_ref() != Some(&self.updates.running()) {
                         self.hello();
                     }
                 }

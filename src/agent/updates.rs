@@ -36,6 +36,10 @@ pub struct Updates {
     /// Results that are with the link, by receipt.
     in_flight: Vec<(u64, Untold)>,
     receipts: u64,
+    /// The active install began on an earlier connection: this server does not wait for its result.
+    carried_over: bool,
+    /// Something was declined as busy; a hello after the install has the server offer it again.
+    declined_busy: bool,
 }
 
 /// What to tell the server.
@@ -45,7 +49,10 @@ pub enum Say {
     /// Once the link has it, [`Updates::told`] wants to know.
     Result(UpdateResult, u64),
     /// An install is over: [`Updates::untold`] has its result, and what the device runs may have changed.
-    News,
+    News {
+        /// Whether a hello is due even if nothing changed.
+        hello: bool,
+    },
 }
 
 impl Updates {
@@ -66,7 +73,20 @@ impl Updates {
         }
         let downloads = Downloads::open(state_dir)?;
         let (wanted, in_flight) = (BTreeMap::new(), Vec::new());
-        Ok(Self { modules, journal, downloads, wanted, incoming: None, done, in_flight, receipts: 0 })
+        let (carried_over, declined_busy) = (journal.entries.active.is_some(), false);
+        let (incoming, receipts) = (None, 0);
+        Ok(Self {
+            modules,
+            journal,
+            downloads,
+            wanted,
+            incoming,
+            done,
+            in_flight,
+            receipts,
+            carried_over,
+            declined_busy,
+        })
     }
 
     /// Goes on with what the journal says was under way when the agent ended.
@@ -100,6 +120,7 @@ impl Updates {
                 }
                 Err(reason) => {
                     tracing::info!(%module, %version, reason = reason.as_str(), "declining a package");
+                    self.declined_busy |= reason == DeclineReason::Busy;
                     reply.declined.push(Declined { module, version, reason });
                 }
             }
@@ -110,10 +131,11 @@ impl Updates {
     fn judge(&self, offer: &Offer) -> Result<(), DeclineReason> {
         let config = self.modules.get(&offer.app_name);
         let running = config.and_then(|config| ModuleDir::new(&config.dir).running());
+        let active = self.journal.entries.active.as_ref().map(|job| &job.module);
         let known = Knowledge {
             running: running.as_ref(),
             has_module: config.is_some(),
-            busy: self.journal.entries.active.as_ref().map(|job| &job.module),
+            busy: active.map(|module| if self.carried_over { &offer.app_name } else { module }),
             known_bad: self.journal.is_known_bad(&offer.sha256),
             has_room: true,
         };
@@ -229,7 +251,9 @@ impl Updates {
     pub fn on_link_lost(&mut self) -> io::Result<()> {
         self.wanted.clear();
         self.in_flight.clear();
-        self.on_event(Event::Interrupted).map(drop)
+        self.on_event(Event::Interrupted)?;
+        self.carried_over = self.journal.entries.active.is_some();
+        Ok(())
     }
 
     /// Results that were not told yet; for after a welcome.
@@ -277,6 +301,7 @@ impl Updates {
                 Effect::Progress(received) => say.extend(self.progress(received)),
                 Effect::Drop => {
                     self.incoming = None;
+                    self.carried_over = false;
                     self.journal.entries.active = None;
                     self.journal.save()?;
                 }
@@ -315,7 +340,8 @@ impl Updates {
         }
         self.incoming = None;
         self.journal.finish(outcome)?;
-        Ok(vec![Say::News])
+        self.carried_over = false;
+        Ok(vec![Say::News { hello: std::mem::take(&mut self.declined_busy) }])
     }
 }
 

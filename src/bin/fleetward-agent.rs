@@ -1,5 +1,8 @@
 //! The door to the agent; see `fleetward::agent`.
 
+#![expect(clippy::print_stderr, reason = "the place where the agent tells why it ends")]
+
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -14,7 +17,8 @@ fn main() -> ExitCode {
     let Ok(filter) = EnvFilter::try_new(&config.log) else {
         return refuse(&format!("--log must be like info or fleetward=debug, not {:?}", config.log));
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match fleetward::agent::run::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -97,8 +97,8 @@ fn show(context: &Context, device: &Value) -> Result<(), CliError> {
         let [version, target, state, reason] = ["/version", "/target", "/state", "/reason"].map(|f| text(module, f));
         out.line(format!("module     {name}: {version}, target {target}, {state} {}", visible(&reason)))?;
     }
-    for why in device["why"].as_array().into_iter().flatten() {
-        out.line(format!("why        {}: {}", text(why, "/module"), visible(&text(why, "/sentence"))))?;
+    for (name, why) in device["why"].as_object().into_iter().flatten() {
+        out.line(format!("why        {name}: {}", visible(&text(why, "/sentence"))))?;
     }
     for (field, value) in device["report"].as_object().into_iter().flatten() {
         out.line(format!("report     {field}: {}", visible(&value.to_string())))?;

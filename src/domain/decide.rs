@@ -189,3 +189,98 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{KeyId, ModuleName, Policy, RolloutId, Target};
+
+    fn v(text: &str) -> Version {
+        Version::new(text).unwrap()
+    }
+
+    fn rollout(state: RolloutState) -> Rollout {
+        Rollout {
+            id: RolloutId(7),
+            state,
+            why: Some("3 failed".into()),
+            packages: Vec::new(),
+            allow_rollback: false,
+            target: Target::All,
+            policy: Policy::default(),
+            open_stages: 1,
+            stages: 2,
+            created_at: Timestamp::UNIX_EPOCH,
+            created_by: "ann".into(),
+            ended_at: None,
+        }
+    }
+
+    fn assignment(state: S) -> Assignment {
+        Assignment {
+            rollout: RolloutId(7),
+            key_id: KeyId(1),
+            module: ModuleName::new("app1").unwrap(),
+            from: Some(v("1")),
+            to: v("2"),
+            state,
+            reason: Some("why".into()),
+            stage: 0,
+            attempts: 1,
+            until: None,
+            seen_since: None,
+            updated_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// A waiting device that nothing keeps from being asked, after `change`.
+    fn answer(change: impl FnOnce(&mut Rollout, &mut Assignment, &mut bool, &mut bool, &mut bool)) -> Decision {
+        let (mut rollout, mut row) = (rollout(RolloutState::Running), assignment(S::Waiting));
+        let (mut online, mut slots_free, mut busy_elsewhere) = (true, true, false);
+        change(&mut rollout, &mut row, &mut online, &mut slots_free, &mut busy_elsewhere);
+        let standing = Standing { rollout: &rollout, assignment: &row, slots_free, busy_elsewhere };
+        decide(Facts { online, running: row.from.as_ref() }, Some(standing), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn every_reason_is_given_where_it_holds_and_says_something_of_its_own() {
+        let later = Timestamp::UNIX_EPOCH + chrono::TimeDelta::seconds(60);
+        assert_eq!(answer(|_, _, _, _, _| ()), Decision::Offer);
+        let of_state = |state| answer(move |_, row, _, _, _| row.state = state);
+        let of_rollout = |state| answer(move |rollout, _, _, _, _| rollout.state = state);
+        let given = [
+            (decide(Facts { online: true, running: None }, None, later), "no_rollout"),
+            (answer(|_, row, _, _, _| row.from = Some(v("2"))), "up_to_date"),
+            (answer(|_, _, online, _, _| *online = false), "offline"),
+            (answer(|_, row, _, _, _| row.stage = 1), "stage_not_open"),
+            (answer(|_, _, _, free, _| *free = false), "limit_reached"),
+            (answer(|_, _, _, _, busy| *busy = true), "busy_elsewhere"),
+            (answer(|_, row, _, _, _| row.until = Some(later)), "backing_off"),
+            (of_rollout(RolloutState::Draft), "not_started"),
+            (of_rollout(RolloutState::AwaitingApproval), "awaiting_approval"),
+            (of_rollout(RolloutState::Scheduled), "scheduled"),
+            (of_rollout(RolloutState::Paused), "paused"),
+            (of_rollout(RolloutState::Cancelled), "cancelled"),
+            (of_state(S::Downloading), "under_way"),
+            (of_state(S::Verified), "up_to_date"),
+            (of_state(S::Declined), "declined"),
+            (of_state(S::Failed), "failed"),
+            (of_state(S::Reverted), "reverted"),
+            (of_state(S::TimedOut), "timed_out"),
+            (of_state(S::Superseded), "superseded"),
+            (of_state(S::Excluded), "excluded"),
+        ];
+        let mut sentences = std::collections::HashMap::new();
+        for (decision, code) in given {
+            let Decision::Nothing(reason) = decision else { panic!("{code}: offered") };
+            assert_eq!(reason.code(), code);
+            let before = sentences.insert(reason.sentence(), code);
+            assert!(before.is_none_or(|before| before == code), "{code} says what {before:?} says");
+        }
+    }
+
+    #[test]
+    fn a_completed_rollout_still_serves_latecomers() {
+        assert_eq!(answer(|rollout, _, _, _, _| rollout.state = RolloutState::Completed), Decision::Offer);
+    }
+}

@@ -1,6 +1,6 @@
 //! Devices: the rows as lists show them, and what admins do to one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 
@@ -211,7 +211,7 @@ pub(super) fn modules_of(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i
         Some(keys) => in_chunks(keys, |chunk| all.filter(device_modules::key_id.eq_any(chunk)).load(db))?,
     };
     for (key, module, version) in rows {
-        found.entry(key).or_insert_with(BTreeMap::new).insert(parsed(&module)?, parsed(&version)?);
+        found.entry(key).or_default().insert(parsed(&module)?, parsed(&version)?);
     }
     Ok(found)
 }

@@ -11,8 +11,9 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
+use actix_web::http::uri::Authority;
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use std::future::{Ready, ready};
 
 use super::WebState;
@@ -210,7 +211,7 @@ pub async fn demand(
     };
     match checked {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => Ok(request.error_response(error)),
     }
 }
 
@@ -227,7 +228,7 @@ pub async fn identify(
     }
     let renewed = match establish(&mut request).await {
         Ok(renewed) => renewed,
-        Err(error) => return Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => return Ok(request.error_response(error)),
     };
     let mut response = next.call(request).await?.map_into_boxed_body();
     // A handler that has just signed in or out has set the cookie itself.
@@ -287,7 +288,7 @@ fn origin<'a>(request: &'a ServiceRequest, state: &'a WebState) -> Origin<'a> {
     Origin {
         sec_fetch_site: text("sec-fetch-site"),
         origin: text("origin"),
-        host: text("host").or_else(|| request.uri().authority().map(|a| a.as_str())),
+        host: text("host").or_else(|| request.uri().authority().map(Authority::as_str)),
         public_url: state.config.public_url.as_deref(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -116,6 +116,6 @@ pub async fn limit(
     });
     match checked {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+        Err(error) => Ok(request.error_response(error)),
     }
 }

@@ -1,5 +1,5 @@
 //! The pages' templates: Handlebars in strict mode (a name that a page does not have is an error, not a blank), with
-//! HTML escaping. A build for development reads them anew for every page.
+//! HTML escaping. A build for development follows changes on the disk.
 
 use chrono::DateTime;
 use handlebars::{Handlebars, handlebars_helper};
@@ -7,7 +7,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use serde_json::Value;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::assets::Assets;
 
@@ -29,25 +29,27 @@ pub enum TemplateError {
 
 /// All templates, by their path without `.hbs`: `devices`, `parts/layout`.
 pub struct Templates {
-    registry: Handlebars<'static>,
+    assets: Arc<Assets>,
+    loaded: RwLock<Loaded>,
+    /// Whether a template that changed on the disk is read again.
+    follows: bool,
+}
+
+struct Loaded {
+    registry: Arc<Handlebars<'static>>,
+    /// When the newest of the files was changed; `None` where that is not known.
+    changed: Option<u64>,
 }
 
 impl Templates {
-    /// Reads all templates.
+    /// Reads all templates. In a build for development, they are read again when one of them changed.
     ///
     /// # Errors
     /// [`TemplateError::Broken`] with the template's name and place.
     pub fn new(assets: Arc<Assets>) -> Result<Self, TemplateError> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        registry.set_prevent_indent(true);
-        registry.set_dev_mode(cfg!(debug_assertions));
-        add_helpers(&mut registry, assets);
-        for file in Files::iter() {
-            let name = file.trim_end_matches(".hbs");
-            add_template(&mut registry, name, &file)?;
-        }
-        Ok(Self { registry })
+        let registry = Arc::new(read(&assets)?);
+        let loaded = Loaded { registry, changed: changed() };
+        Ok(Self { assets, loaded: RwLock::new(loaded), follows: cfg!(debug_assertions) })
     }
 
     /// Writes a page.
@@ -55,7 +57,18 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Render`] when the template wants something that `page` has not.
     pub fn render<T: Serialize>(&self, name: &str, page: &T) -> Result<String, TemplateError> {
-        Ok(self.registry.render(name, page)?)
+        Ok(self.registry()?.render(name, page)?)
+    }
+
+    fn registry(&self) -> Result<Arc<Handlebars<'static>>, TemplateError> {
+        if self.follows {
+            let changed = changed();
+            let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+            if loaded.changed != changed {
+                *loaded = Loaded { registry: Arc::new(read(&self.assets)?), changed };
+            }
+        }
+        Ok(self.loaded.read().unwrap_or_else(PoisonError::into_inner).registry.clone())
     }
 
     /// The names of all templates that are pages, not parts of pages.
@@ -66,15 +79,23 @@ impl Templates {
     }
 }
 
-fn add_template(registry: &mut Handlebars<'static>, name: &str, file: &str) -> Result<(), TemplateError> {
-    let broken = |why: String| TemplateError::Broken { name: name.to_owned(), why };
-    if cfg!(debug_assertions) {
-        let path = format!("{}/templates/{file}", env!("CARGO_MANIFEST_DIR"));
-        return registry.register_template_file(name, path).map_err(|error| broken(error.to_string()));
+fn changed() -> Option<u64> {
+    Files::iter().filter_map(|file| Files::get(&file)?.metadata.last_modified()).max()
+}
+
+fn read(assets: &Arc<Assets>) -> Result<Handlebars<'static>, TemplateError> {
+    let mut registry = Handlebars::new();
+    registry.set_strict_mode(true);
+    registry.set_prevent_indent(true);
+    add_helpers(&mut registry, assets.clone());
+    for file in Files::iter() {
+        let name = file.trim_end_matches(".hbs");
+        let broken = |why: String| TemplateError::Broken { name: name.to_owned(), why };
+        let bytes = Files::get(&file).ok_or_else(|| broken("is not there".to_owned()))?.data;
+        let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
+        registry.register_template_string(name, text).map_err(|error| broken(error.to_string()))?;
     }
-    let bytes = Files::get(file).ok_or_else(|| broken("is not there".to_owned()))?.data;
-    let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
-    registry.register_template_string(name, text).map_err(|error| broken(error.to_string()))
+    Ok(registry)
 }
 
 fn add_helpers(registry: &mut Handlebars<'static>, assets: Arc<Assets>) {
@@ -174,13 +195,13 @@ mod tests {
     #[test]
     fn a_name_that_a_page_does_not_have_is_an_error() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        assert!(templates.registry.render_template("{{missing}}", &json!({"there": 1})).is_err());
+        assert!(templates.registry().unwrap().render_template("{{missing}}", &json!({"there": 1})).is_err());
     }
 
     #[test]
     fn text_is_escaped() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        let written = templates.registry.render_template("{{x}}", &json!({"x": "<script>\"'"})).unwrap();
+        let written = templates.registry().unwrap().render_template("{{x}}", &json!({"x": "<script>\"'"})).unwrap();
         assert!(!written.contains('<') && !written.contains('"'), "{written}");
     }
 }

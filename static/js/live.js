@@ -21,12 +21,9 @@ let refreshTimer = null;
 let lastRefresh = 0;
 let hiddenTimer = null;
 let lostTimer = null;
-let wasLost = false;
 
-const own = {
-  device: Number(document.querySelector("[data-device]")?.dataset.device),
-  rollout: Number(document.querySelector("[data-rollout]")?.dataset.rollout),
-};
+const subject = document.querySelector("[data-device], [data-rollout]")?.dataset ?? {};
+const own = { device: Number(subject.device), rollout: Number(subject.rollout) };
 
 const word = (name) => words?.querySelector(`[data-word="${CSS.escape(name)}"]`)?.content.cloneNode(true);
 const row = (key) => document.querySelector(`tr[data-key="${key}"]`);
@@ -65,6 +62,10 @@ function setTarget(place, target) {
 
 const onEvent = {
   device(event) {
+    if (document.querySelector("[data-first]")) {
+      location.reload();
+      return;
+    }
     const line = row(event.key_id);
     if (line) {
       put(line.querySelector("[data-online]"), word(event.online ? "online" : "offline"));
@@ -169,7 +170,6 @@ async function refresh() {
 // ---- the stream -------------------------------------------------------------------------------------------------
 
 function lost() {
-  wasLost = true;
   lostTimer ??= setTimeout(() => { banner.hidden = false; }, 3000);
   if (source.readyState === EventSource.CLOSED) {
     setTimeout(connect, 5000 + Math.random() * 10000);
@@ -180,10 +180,14 @@ function found() {
   clearTimeout(lostTimer);
   lostTimer = null;
   banner.hidden = true;
-  if (wasLost) {
-    wasLost = false;
-    refreshSoon();
-  }
+  // Whatever happened since the page was written, or since the stream was lost, has not been told.
+  refreshSoon();
+}
+
+/** A page about one device or one rollout asks for nothing else. */
+function stream() {
+  const about = page === "device" ? { device: subject.deviceId } : page === "rollout" ? { rollout: subject.rollout } : {};
+  return `/api/v1/live?${new URLSearchParams(about)}`;
 }
 
 function connect() {
@@ -191,7 +195,7 @@ function connect() {
     return;
   }
   source?.close();
-  source = new EventSource("/api/v1/live");
+  source = new EventSource(stream());
   source.addEventListener("open", found);
   source.addEventListener("error", lost);
   for (const [name, handle] of Object.entries(onEvent)) {
@@ -207,7 +211,6 @@ function visibility() {
   if (document.hidden) {
     hiddenTimer = setTimeout(() => { source?.close(); source = null; }, HIDDEN_FOR);
   } else if (source === null) {
-    wasLost = true;
     connect();
   }
 }

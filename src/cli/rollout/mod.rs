@@ -145,7 +145,7 @@ fn show_plan(context: &Context, plan: &Value) -> Result<(), CliError> {
         }
     }
     out.table(&["STAGE", "DEVICE_ID", "MODULE", "FROM", "TO", "BYTES"], &rows)?;
-    for excluded in plan["excluded"].as_array().into_iter().flatten() {
+    for excluded in plan.pointer("/excluded").and_then(Value::as_array).into_iter().flatten() {
         let [id, module, from, reason] =
             ["/device_id", "/module", "/from", "/reason"].map(|f| visible(&text(excluded, f)));
         out.line(format!("left out: {id} {module} {from} ({reason})"))?;

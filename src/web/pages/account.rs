@@ -18,7 +18,7 @@ pub async fn get(request: HttpRequest, _: Viewer) -> Answer {
     show(&request, Account::default())
 }
 
-/// `POST /account/password`: form `current`, `password`, `repeat`.
+/// `POST /account`: form `current`, `password`, `repeat`.
 ///
 /// # Errors
 /// 429 after too many tries; what is wrong is said at its field.

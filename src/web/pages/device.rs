@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::answer::show;
 use super::chart::Chart;
 use super::form::Field;
-use super::modules::ModuleCell;
+use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::actors::Why;
 use crate::domain::{
@@ -20,8 +20,8 @@ use crate::web::error::{Answer, ApiError};
 
 /// Rows of the histories on a device's page.
 pub const HISTORY: u32 = 30;
-/// One point of the chart stands for so many seconds: 288 a day.
-const CHART_STEP_S: u32 = 300;
+/// Points of the chart.
+const CHART_POINTS: i64 = 288;
 
 #[derive(Debug, Serialize)]
 pub struct DevicePage {
@@ -147,7 +147,7 @@ pub struct Known {
 impl DevicePage {
     /// The page of a device.
     #[must_use]
-    pub fn new(known: Known, transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>) -> Self {
+    pub fn new(known: Known, transfer: &Transfers<'_>) -> Self {
         let Known { device, why, changes, assignments, chart } = known;
         let modules = module_rows(&device, why, &assignments, transfer);
         Self {
@@ -169,12 +169,7 @@ impl DevicePage {
     }
 }
 
-fn module_rows(
-    device: &Device,
-    why: Vec<Why>,
-    assignments: &[Assignment],
-    transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
-) -> Vec<ModuleRow> {
+fn module_rows(device: &Device, why: Vec<Why>, assignments: &[Assignment], transfer: &Transfers<'_>) -> Vec<ModuleRow> {
     let row = |why: Why| {
         let newest = assignments.iter().find(|assignment| assignment.module == why.module);
         let version = device.modules.get(&why.module);
@@ -301,9 +296,11 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer, id
 pub async fn read(state: &WebState, id: &str) -> Result<DevicePage, ApiError> {
     let device = find(state, id).await?;
     let now = state.clock.now();
-    let from = now - TimeDelta::days(1);
+    // A terminal that has been known for less than a day has a chart of that time.
+    let from = (now - TimeDelta::days(1)).max(device.created_at);
     let key_id = device.key_id;
-    let samples = state.store.history(key_id, from, now, CHART_STEP_S).await?;
+    let step_s = u32::try_from((now - from).num_seconds() / CHART_POINTS).unwrap_or(0);
+    let samples = state.store.history(key_id, from, now, step_s).await?;
     let known = Known {
         why: state.fleet.why(key_id).await?,
         changes: state.store.version_changes(key_id, HISTORY).await?,

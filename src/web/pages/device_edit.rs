@@ -112,7 +112,7 @@ pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
     let device = find(&state, &id).await?;
     let key_id = state.store.delete_device(&device.device_id).await?.ok_or_else(gone)?;
     tracing::info!(device_id = %device.device_id, %key_id, by = admin.name, "device deleted");
-    state.fleet.disconnect(key_id, REVOKED, "deleted");
+    state.fleet.device_deleted(key_id).await;
     Ok(go_done("/devices", "device_deleted"))
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::answer::show;
 use super::form::{Pairs, query};
-use super::modules::ModuleCell;
+use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::domain::{Assignment, Device, DeviceId, KeyId, ModuleName, Timestamp, Version};
 use crate::store::{DeviceQuery, DeviceSort, Page};
@@ -95,7 +95,7 @@ pub struct DeviceRow {
 /// What is known beside the devices' own rows: newest assignments, and transfers under way.
 pub struct Beside<'a> {
     pub newest: &'a HashMap<(KeyId, ModuleName), Assignment>,
-    pub transfer: &'a dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
+    pub transfer: &'a Transfers<'a>,
 }
 
 impl DeviceRow {

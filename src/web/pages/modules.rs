@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use crate::domain::{Assignment, AssignmentState, ModuleName, Version};
+use crate::domain::{Assignment, AssignmentState, KeyId, ModuleName, Version};
 
 use super::shell::shown;
+
+/// Bytes received of a transfer under way, and its size.
+pub type Transfers<'a> = dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)> + 'a;
 
 /// One module on one device.
 #[derive(Debug, Clone, PartialEq, Serialize)]

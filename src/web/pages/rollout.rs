@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::{go_done, show, show_as};
 use super::devices::DeviceRow;
 use super::form::{Pairs, query};
-use super::modules::{ModuleCell, Share, shares};
+use super::modules::{ModuleCell, Share, Transfers, shares};
 use super::notice::ConfirmPage;
 use super::shell::{View, shown};
 use crate::actors::RolloutError;
@@ -121,11 +121,7 @@ pub struct Table {
 impl RolloutPage {
     /// The page of a rollout.
     #[must_use]
-    pub fn new(
-        summary: RolloutSummary,
-        table: Table,
-        transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
-    ) -> Self {
+    pub fn new(summary: RolloutSummary, table: Table, transfer: &Transfers<'_>) -> Self {
         let counts = super::rollouts::changing(&summary);
         let RolloutSummary { rollout, counts: all, devices } = summary;
         let columns: Vec<ModuleName> = rollout.packages.iter().map(|p| p.release.module.clone()).collect();
@@ -177,11 +173,7 @@ fn filters(counts: &Counts, only: Option<AssignmentState>) -> Vec<StateFilter> {
     AssignmentState::ALL.into_iter().map(filter).filter(|filter| filter.count > 0 || filter.chosen).collect()
 }
 
-fn progress_row(
-    row: &RolloutDevice,
-    columns: &[ModuleName],
-    transfer: &dyn Fn(KeyId, &ModuleName) -> Option<(u64, u64)>,
-) -> DeviceRow {
+fn progress_row(row: &RolloutDevice, columns: &[ModuleName], transfer: &Transfers<'_>) -> DeviceRow {
     let device = &row.device;
     let cell = |module: &ModuleName| {
         let assignment = row.assignments.iter().find(|assignment| assignment.module == *module);

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::answer::{again, go_done, show, show_as};
 use super::form::{Field, Pairs};
 use super::notice::ConfirmPage;
-use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, PasswordRefused, UserRow, Users, session};
+use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, UserRow, Users, session};
 use crate::domain::{Role, TokenKind, User, check_account_name, check_password};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
@@ -46,7 +46,6 @@ async fn read(state: &WebState, admin: &Admin) -> Result<Users, ApiError> {
         add_token: AddToken { role: Field::new(Role::Operator), days: Field::new(90), ..AddToken::default() },
         add_token_open: false,
         once: None,
-        password: None,
         last_admin: false,
     })
 }
@@ -109,8 +108,9 @@ pub async fn set_password(
     let user = find(&state, *id).await?;
     let pairs = Pairs::of_form(&body);
     if let Err(error) = check_password(pairs.raw("password")) {
-        let page = read(&state, &admin).await?;
-        return again(&request, Users { password: Some(PasswordRefused { id: user.id, error }), ..page });
+        let mut page = read(&state, &admin).await?;
+        page.users.iter_mut().filter(|row| row.id == user.id).for_each(|row| row.refused = Some(error.clone()));
+        return again(&request, page);
     }
     let hash = hash(&state, pairs.raw("password")).await?;
     state.store.set_password(user.id, &hash).await?;

@@ -19,8 +19,6 @@ pub struct Users {
     pub add_token_open: bool,
     /// Something that was just made, shown once.
     pub once: Option<Once>,
-    /// The password form of the user with this number was refused.
-    pub password: Option<PasswordRefused>,
     /// The last admin can't be deleted or made less.
     pub last_admin: bool,
 }
@@ -37,6 +35,8 @@ pub struct UserRow {
     #[serde(with = "crate::domain::millis_rfc3339")]
     pub created_at: Timestamp,
     pub me: bool,
+    /// Why the password that was typed for this user was refused.
+    pub refused: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,12 +81,6 @@ pub struct AddToken {
     pub days: Field,
 }
 
-#[derive(Debug, Serialize)]
-pub struct PasswordRefused {
-    pub id: i64,
-    pub error: String,
-}
-
 /// A secret that is shown once: the page after its making is the only one that has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Once {
@@ -128,7 +122,14 @@ impl UserRow {
     /// A user's row; `me` is who looks.
     #[must_use]
     pub fn new(user: User, me: &str) -> Self {
-        Self { id: user.id, me: user.name == me, name: shown(&user.name), role: user.role, created_at: user.created_at }
+        Self {
+            id: user.id,
+            me: user.name == me,
+            name: shown(&user.name),
+            role: user.role,
+            created_at: user.created_at,
+            refused: None,
+        }
     }
 }
 
