@@ -261,9 +261,10 @@ async fn establish(request: &mut ServiceRequest) -> Result<Option<Cookie<'static
         let message = "The request comes from a page of another site.";
         return Err(ApiError::forbidden("cross_site", message));
     }
+    let form = if changes { read_form(request).await? } else { None };
     let Some(key) = request.cookie(session::COOKIE) else { return Ok(None) };
     let Some(session) = session::read(&state, key.value()).await? else { return Ok(None) };
-    let form_token_checked = !changes || form_token(request, &session.csrf).await?;
+    let form_token_checked = !changes || form_token(request, form.as_deref(), &session.csrf)?;
     let Session { user, csrf, key_hash, renewed } = session;
     let who = Who { name: user.name, role: user.role, via: Via::Session { user_id: user.id, key_hash, csrf } };
     request.extensions_mut().insert(Identity { who: Rc::new(who), form_token_checked });
@@ -293,32 +294,33 @@ fn origin<'a>(request: &'a ServiceRequest, state: &'a WebState) -> Origin<'a> {
     }
 }
 
+/// The body, where it is a page's form, and not for ever: strangers send such bodies too.
+async fn read_form(request: &mut ServiceRequest) -> Result<Option<web::Bytes>, ApiError> {
+    if !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(None);
+    }
+    let body = params::in_time(request.extract::<web::Bytes>()).await?;
+    let body = body.map_err(|error| match error.error_response().status().as_u16() {
+        413 => ApiError::too_large("The form is too large."),
+        _ => ApiError::unreadable("The form could not be read."),
+    })?;
+    request.set_payload(refilled(body.clone()));
+    Ok(Some(body))
+}
+
 /// Whether the session's token came with the request: in the header `X-CSRF-Token`, or as the form's field `csrf`.
 /// `false` leaves the question to [`Unproven::prove`].
-async fn form_token(request: &mut ServiceRequest, wanted: &str) -> Result<bool, ApiError> {
-    if let Some(given) = request.headers().get("x-csrf-token") {
-        return match same_token(given.to_str().unwrap_or(""), wanted) {
-            true => Ok(true),
-            false => Err(bad_form_token()),
-        };
-    }
-    let content_type = request.content_type().to_ascii_lowercase();
-    if content_type == "multipart/form-data" {
-        return Ok(false);
-    }
-    if content_type != "application/x-www-form-urlencoded" {
-        return Err(bad_form_token());
-    }
-    let body =
-        request.extract::<web::Bytes>().await.map_err(|error| match error.error_response().status().as_u16() {
-            413 => ApiError::too_large("The form is too large."),
-            _ => ApiError::unreadable("The form could not be read."),
-        })?;
-    let fields = params::pairs(&String::from_utf8_lossy(&body));
-    let given = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value.as_str());
-    let right = same_token(given, wanted);
-    request.set_payload(refilled(body));
-    if right { Ok(true) } else { Err(bad_form_token()) }
+fn form_token(request: &ServiceRequest, form: Option<&[u8]>, wanted: &str) -> Result<bool, ApiError> {
+    let given = match (request.headers().get("x-csrf-token"), form) {
+        (Some(header), _) => header.to_str().unwrap_or("").to_owned(),
+        (None, Some(form)) => {
+            let fields = params::pairs(&String::from_utf8_lossy(form));
+            fields.into_iter().find(|(name, _)| name == "csrf").map(|(_, value)| value).unwrap_or_default()
+        }
+        (None, None) if request.content_type().eq_ignore_ascii_case("multipart/form-data") => return Ok(false),
+        (None, None) => String::new(),
+    };
+    if same_token(&given, wanted) { Ok(true) } else { Err(bad_form_token()) }
 }
 
 /// A body that was read, to be read again by the handler.

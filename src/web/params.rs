@@ -196,17 +196,6 @@ impl JsonBody {
         self.left.get(outer).and_then(|value| value.get(inner)).is_some_and(|value| !value.is_null())
     }
 
-    /// What a field of an object within counts as where the caller leaves it, or the whole object, out.
-    pub fn suppose(&mut self, object: &str, field: &str, value: impl Into<Value>) {
-        let outer = self.left.entry(object).or_insert_with(|| Value::Object(Map::new()));
-        if outer.is_null() {
-            *outer = Value::Object(Map::new());
-        }
-        if let Some(object) = outer.as_object_mut() {
-            object.entry(field).or_insert_with(|| value.into());
-        }
-    }
-
     /// A field as whatever it should be; what is wrong with it is said by [`JsonBody::finish`]. `null` is absent.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.left.shift_remove(name).filter(|value| !value.is_null())?;

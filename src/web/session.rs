@@ -28,9 +28,6 @@ struct Kept {
     csrf: String,
     /// Unix milliseconds.
     renewed_at: i64,
-    /// One message for the next page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    flash: Option<String>,
 }
 
 /// A session of a request.
@@ -53,7 +50,7 @@ pub async fn begin(state: &WebState, user: &User) -> Result<Cookie<'static>, Api
     let (key, key_hash) = new_token(TokenKind::Session)?;
     let (csrf, _) = new_token(TokenKind::Session)?;
     let now = state.clock.now();
-    let kept = Kept { csrf, renewed_at: now.timestamp_millis(), flash: None };
+    let kept = Kept { csrf, renewed_at: now.timestamp_millis() };
     state.store.save_session(&key_hash, Some(user.id), &kept.text()?, now + LASTS).await?;
     Ok(cookie(state, key))
 }
@@ -85,38 +82,6 @@ pub async fn end(state: &WebState, key_hash: &Sha256Hex) -> Result<Cookie<'stati
     let mut gone = cookie(state, String::new());
     gone.make_removal();
     Ok(gone)
-}
-
-/// Leaves a message for the next page of this session.
-///
-/// # Errors
-/// 503 without the database.
-pub async fn set_flash(state: &WebState, user_id: i64, key_hash: &Sha256Hex, text: &str) -> Result<(), ApiError> {
-    keep_flash(state, user_id, key_hash, Some(text.to_owned())).await.map(|_| ())
-}
-
-/// Takes the message that the page before left.
-///
-/// # Errors
-/// 503 without the database.
-pub async fn take_flash(state: &WebState, user_id: i64, key_hash: &Sha256Hex) -> Result<Option<String>, ApiError> {
-    keep_flash(state, user_id, key_hash, None).await
-}
-
-async fn keep_flash(
-    state: &WebState,
-    user_id: i64,
-    key_hash: &Sha256Hex,
-    flash: Option<String>,
-) -> Result<Option<String>, ApiError> {
-    let Some(mut kept) = kept(state, key_hash).await? else { return Ok(None) };
-    let before = std::mem::replace(&mut kept.flash, flash);
-    if before != kept.flash {
-        let ends =
-            chrono::DateTime::from_timestamp_millis(kept.renewed_at).unwrap_or_else(|| state.clock.now()) + LASTS;
-        state.store.save_session(key_hash, Some(user_id), &kept.text()?, ends).await?;
-    }
-    Ok(before)
 }
 
 /// What is kept of a session; one that can't be read is as good as none.

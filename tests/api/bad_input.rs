@@ -145,13 +145,14 @@ fn a_body_that_is_wrong_is_never_our_fault() {
         if route.method == "DELETE" {
             continue;
         }
-        for body in &bodies {
-            for kind in ["application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"] {
-                let headers = [("authorization", auth.as_str()), ("content-type", kind)];
-                let reply = app.send(route.method.as_str(), &path, &headers, body.clone());
-                let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-                assert!(reply.status < 500, "{} {path} {kind} {shown:?}: {}", route.method, reply.text());
-            }
+        let own = if path.starts_with("/api/") { "application/json" } else { "application/x-www-form-urlencoded" };
+        let (text, empty) = (&bodies[5], &bodies[0]);
+        let others = [("text/plain", text), ("multipart/form-data", text), ("multipart/form-data", empty)];
+        for (kind, body) in bodies.iter().map(|body| (own, body)).chain(others) {
+            let headers = [("authorization", auth.as_str()), ("content-type", kind)];
+            let reply = app.send(route.method.as_str(), &path, &headers, body.clone());
+            let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+            assert!(reply.status < 500, "{} {path} {kind} {shown:?}: {}", route.method, reply.text());
         }
     }
 }
