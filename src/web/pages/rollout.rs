@@ -13,8 +13,7 @@ use super::notice::ConfirmPage;
 use super::shell::{View, shown};
 use crate::actors::RolloutError;
 use crate::domain::{
-    AssignmentState, Counts, KeyId, ModuleName, Policy, RolloutId, RolloutPackage, RolloutState, Target, Timestamp,
-    Version,
+    AssignmentState, Counts, ModuleName, Policy, RolloutId, RolloutPackage, RolloutState, Target, Timestamp, Version,
 };
 use crate::store::{RolloutDevice, RolloutSummary};
 use crate::web::WebState;
