@@ -141,6 +141,6 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
 
 /// Live ones, and completed ones that still serve terminals which were away.
 fn is_under_way(summary: &RolloutSummary) -> bool {
-    let open = changing(summary).sum(|state| state.holds_a_lease());
+    let open = changing(summary).sum(AssignmentState::holds_a_lease);
     summary.rollout.state.is_live() || (summary.rollout.state == RolloutState::Completed && open > 0)
 }
