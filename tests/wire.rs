@@ -1,4 +1,5 @@
 //! The wire as golden files: what devices said once stays understood for ever. Files are added, never edited.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 

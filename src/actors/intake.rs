@@ -60,6 +60,7 @@ impl Intake {
     ///
     /// # Errors
     /// Gives the report back when it does not fit now, or never will again.
+    #[expect(clippy::result_large_err, reason = "the report itself, on its way to where it waits: no box is spared")]
     pub fn offer(&self, pending: Pending) -> Result<(), Pending> {
         let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(self.cost(&pending)) else {
             return Err(pending);

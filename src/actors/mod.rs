@@ -253,7 +253,7 @@ impl Fleet {
             let standing = row.zip(summary.as_ref()).map(|(assignment, summary)| Standing {
                 rollout: &summary.rollout,
                 assignment,
-                slots_free: summary.counts.sum(|state| state.holds_a_lease())
+                slots_free: summary.counts.sum(crate::domain::AssignmentState::holds_a_lease)
                     < u64::from(summary.rollout.policy.max_in_flight),
                 busy_elsewhere: rows.iter().find(held).is_some_and(|other| other.rollout != assignment.rollout),
             });
@@ -309,9 +309,10 @@ impl Fleet {
 
     /// What the actors are at.
     pub async fn picture(&self) -> Picture {
-        let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (reports_stored, trouble) = (logger.stored, logger.trouble.clone());
-        drop(logger);
+        let (reports_stored, trouble) = {
+            let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
+            (logger.stored, logger.trouble.clone())
+        };
         Picture {
             connections: self.registry.send(CountConnections).await.unwrap_or_default(),
             intake_reports: self.intake.queued(),

@@ -3,6 +3,8 @@
 //! Owns `device -> (address, session number)`. A goodbye with an old number is ignored, so that a late close can't
 //! evict its successor. Keeps no history: that is the store's.
 
+mod messages;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,12 +15,16 @@ use tracing::{info, warn};
 
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
-use crate::domain::TokenKind;
-use crate::domain::{Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, OfferSpeech, SessionNo, Speech, Tags};
-use crate::domain::{ModuleName, Sha256Hex, Version};
+use crate::domain::{
+    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, SessionNo, Sha256Hex, Speech, Tags, TokenKind,
+};
 use crate::protocol::close;
 use crate::store::secrets::new_token;
-use crate::store::{JoinOutcome, JoinRefusal, JoinRequest, Store, StoreError};
+use crate::store::{JoinOutcome, JoinRequest, Store, StoreError};
+
+pub use self::messages::{
+    CountConnections, Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, ToDevice,
+};
 
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
@@ -32,90 +38,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Connections closed at once while draining, and the pause between.
 const DRAIN_BATCH: usize = 200;
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
-
-/// What a connection is told.
-#[derive(Message, Debug, Clone)]
-#[rtype(result = "()")]
-pub enum ToDevice {
-    Offer(OfferSpeech),
-    Cancel { module: ModuleName, version: Version },
-    Close { code: u16, reason: String },
-}
-
-/// A device says hello for the first time on its connection.
-#[derive(Message)]
-#[rtype(result = "Result<Joined, NotJoined>")]
-pub struct Join {
-    pub device_id: DeviceId,
-    pub auth: DeviceAuth,
-    pub modules: Modules,
-    pub door: Recipient<ToDevice>,
-}
-
-/// The device is known, and this connection is its one.
-#[derive(Debug, Clone)]
-pub struct Joined {
-    pub key_id: KeyId,
-    pub session: SessionNo,
-    /// The device's own token, when it has just enrolled.
-    pub token: Option<String>,
-}
-
-/// Why a device is not let in.
-#[derive(Debug, Clone)]
-pub enum NotJoined {
-    Refused(JoinRefusal),
-    Trouble(StoreError),
-}
-
-/// A device tells other versions on the same connection.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Rejoin {
-    pub key_id: KeyId,
-    pub session: SessionNo,
-    pub modules: Modules,
-}
-
-/// A connection has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Leave {
-    pub key_id: KeyId,
-    pub session: SessionNo,
-}
-
-/// Something to be said to a device, if that session is still its one.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Say(pub Speech);
-
-/// A device's tags were changed: rollouts for the new ones are for it too.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Refresh(pub KeyId);
-
-/// Ends a device's connection, if it has one.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Disconnect {
-    pub key_id: KeyId,
-    pub code: u16,
-    pub reason: String,
-}
-
-/// Ends every connection, in batches, for a restart.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Drain {
-    /// Devices come back within this many seconds.
-    pub window_s: u32,
-}
-
-/// How many devices are connected.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountConnections;
 
 struct Connected {
     device_id: DeviceId,

@@ -142,7 +142,7 @@ fn say(end: &End, wait: Duration) {
     match end {
         End::Lost => tracing::info!(wait_s, "connecting again after a wait"),
         End::Restarting { .. } => {
-            tracing::info!(wait_s, "the server restarts or is full; connecting again after a wait")
+            tracing::info!(wait_s, "the server restarts or is full; connecting again after a wait");
         }
         End::Replaced => tracing::warn!(wait_s, "another connection uses this device_id; is it set up twice?"),
         End::Refused => tracing::error!(wait_s, "the server does not accept this device's token"),

@@ -212,7 +212,7 @@ impl Agent {
         match self.tokens.keep(token) {
             Ok(()) => tracing::info!("enrolled; this device has a token of its own now"),
             Err(error) => {
-                tracing::error!(%error, "the device's token cannot be stored; trying again with every report")
+                tracing::error!(%error, "the device's token cannot be stored; trying again with every report");
             }
         }
     }

@@ -245,7 +245,6 @@ fn lower(path: &Path) -> String {
     path.to_string_lossy().to_lowercase()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn damaged(error: io::Error) -> UnpackError {
     UnpackError::Refused(format!("it is damaged: {error}"))
 }

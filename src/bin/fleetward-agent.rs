@@ -1,5 +1,7 @@
 //! The door to the agent; see `fleetward::agent`.
 
+#![expect(clippy::print_stderr, reason = "the place where the agent tells why it ends")]
+
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 

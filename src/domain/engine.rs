@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
+mod compared;
 #[cfg(test)]
 mod model;
 mod steps;

@@ -201,7 +201,6 @@ fn whole(n: Option<f64>, field: &str) -> Result<u64> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn unreadable(error: serde_json::Error) -> ProtocolError {
     ProtocolError::bad(error.to_string())
 }
@@ -268,7 +267,7 @@ fn report(mut fields: Map<String, Value>) -> Result<DeviceMessage> {
     let device_id = lenient::device_id(fields.get("device_id"))?;
     let mut take = |names: &[&str]| -> Option<Value> {
         // Every spelling is taken out; the first one that is there counts.
-        names.iter().map(|name| fields.shift_remove(*name)).fold(None, |first, next| first.or(next))
+        names.iter().map(|name| fields.shift_remove(*name)).fold(None, Option::or)
     };
     take(&["device_id"]);
     take(&["type"]);

@@ -11,6 +11,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
+use actix_web::http::uri::Authority;
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use std::future::{Ready, ready};
@@ -287,7 +288,7 @@ fn origin<'a>(request: &'a ServiceRequest, state: &'a WebState) -> Origin<'a> {
     Origin {
         sec_fetch_site: text("sec-fetch-site"),
         origin: text("origin"),
-        host: text("host").or_else(|| request.uri().authority().map(|a| a.as_str())),
+        host: text("host").or_else(|| request.uri().authority().map(Authority::as_str)),
         public_url: state.config.public_url.as_deref(),
     }
 }

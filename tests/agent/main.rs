@@ -1,5 +1,6 @@
 //! The agent against a server that the test plays: real sockets, real files, real commands.
 #![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bench;
 mod link;

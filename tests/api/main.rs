@@ -1,5 +1,6 @@
 //! The API and the way in, over real sockets.
 #![cfg(all(feature = "server", feature = "link"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod access;
 mod bad_input;

@@ -82,7 +82,7 @@ pub(super) fn fault(fault: &Fault, device: Option<&DeviceId>) -> Refusal {
             (ErrorCode::NotHello, "the first message must be a hello: device_id and version_list".to_owned())
         }
         Fault::WrongDevice => {
-            let who = device.map_or("another device".to_owned(), |device| device.to_string());
+            let who = device.map_or("another device".to_owned(), ToString::to_string);
             (ErrorCode::WrongDevice, format!("this connection is not for that device_id; it came as {who}"))
         }
         Fault::UnknownPackage(module, version) => {

@@ -247,10 +247,10 @@ impl SimDevice {
                 reply.declined.push(Declined { module, version, reason: DeclineReason::NotNewer });
                 continue;
             }
-            let same = |arriving: &&Box<Arriving>| arriving.offer.sha256 == offer.sha256;
+            let same = |arriving: &&Arriving| arriving.offer.sha256 == offer.sha256;
             let offset = match self.installs(&offer) {
                 true => offer.size,
-                false => self.arriving.as_ref().filter(same).map_or(0, |arriving| arriving.received),
+                false => self.arriving.as_deref().filter(same).map_or(0, |arriving| arriving.received),
             };
             reply.wanted.push(Wanted { module, version, offset });
             self.offers.push(offer);

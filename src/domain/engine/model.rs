@@ -223,7 +223,7 @@ impl World {
             7 => engine.did(now, key, &module, &version, Doing::Installed),
             _ => {
                 self.running.get_mut(&key).unwrap().insert(module, version);
-                return self.hello(key, how % 2 == 0);
+                return self.hello(key, how.is_multiple_of(2));
             }
         };
         self.carry_out(effects);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::*;
-use crate::domain::transfer::{MAX_FRAME, WINDOW};
+use crate::domain::transfer::{MAX_FRAME, Room, WINDOW};
 use crate::domain::{KeyId, SessionNo, Sha256Hex};
 
 fn at(seconds: i64) -> Timestamp {

@@ -1,0 +1,81 @@
+//! What it means for an assignment that a device is seen to run this or that.
+
+use super::*;
+use crate::domain::Release;
+
+/// The device runs the target: it must stay well for the health window.
+pub(super) fn seen_running(course: &mut Course, step: &mut Step, row: &Assignment) {
+    let (until, seen) = match row.state {
+        S::Verifying => (row.until, row.seen_since),
+        _ => (Some(later(step.now, course.rollout.policy.timeouts_s.verifying)), None),
+    };
+    if seen.is_none() {
+        let now = step.now;
+        course.transition(step, row.key_id, &row.module, S::Verifying, |row| {
+            row.until = until;
+            row.seen_since = Some(now);
+        });
+    }
+}
+
+/// The device runs something else than the target.
+pub(super) fn seen_otherwise(
+    course: &mut Course,
+    step: &mut Step,
+    row: &Assignment,
+    running: Option<&Version>,
+    new_connection: Option<SessionNo>,
+) {
+    let key = row.key_id;
+    match row.state {
+        S::Waiting => {
+            if let Err(reason) = compare(running, &row.to, course.rollout.allow_rollback) {
+                course.transition(step, key, &row.module, S::Declined, |row| {
+                    row.reason = Some(reason.as_str().to_owned());
+                });
+            }
+        }
+        S::Offered | S::Downloading if new_connection.is_some() => {
+            course.transition(step, key, &row.module, S::Waiting, |_| {});
+        }
+        S::Installing => {
+            if let Some(session) = new_connection {
+                ask_again(course, step, row, session);
+            }
+        }
+        S::Verifying if new_connection.is_some() || row.seen_since.is_some() => {
+            let found = running.map_or_else(|| "nothing".to_owned(), Version::to_string);
+            course.transition(step, key, &row.module, S::Reverted, |row| {
+                row.attempts += 1;
+                row.reason = Some(format!("it came back with {found}"));
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The device came back without having said how the install went: it is asked again under the same lease.
+fn ask_again(course: &mut Course, step: &mut Step, row: &Assignment, session: SessionNo) {
+    let until = later(step.now, course.rollout.policy.timeouts_s.offered);
+    course.transition(step, row.key_id, &row.module, S::Offered, |row| {
+        row.until = Some(until);
+        row.reason = Some(ASKED_AGAIN.to_owned());
+    });
+    let releases = course.release(&row.module).cloned().into_iter().collect();
+    step.effects.speech.push(offer(course, row.key_id, session, releases));
+}
+
+pub(super) fn offer(course: &Course, key_id: KeyId, session: SessionNo, releases: Vec<Release>) -> Speech {
+    Speech::Offer(OfferSpeech {
+        key_id,
+        session,
+        rollout: course.rollout.id,
+        releases,
+        allow_rollback: course.rollout.allow_rollback,
+        bytes_per_second: course.rollout.policy.bytes_per_second,
+    })
+}
+
+pub(super) fn cancel(session: SessionNo, row: &Assignment) -> Speech {
+    Speech::Cancel { key_id: row.key_id, session, module: row.module.clone(), version: row.to.clone() }
+}

@@ -1,0 +1,152 @@
+//! The sending half of a session: one package at a time, the next after the result of the one before.
+
+use super::{Fault, Push, Session, SessionEffect, is};
+use crate::domain::transfer::{Room, Transfer};
+use crate::domain::{Doing, ModuleName, Modules, Release, Timestamp, Version};
+
+impl Session {
+    pub(super) fn push_next(&mut self) {
+        if matches!(self.push, Push::Idle)
+            && let Some(package) = self.queue.pop_front()
+        {
+            self.push = Push::AwaitingTurn(package);
+            self.out.push(SessionEffect::TakeTurn);
+        }
+    }
+
+    /// It is this session's turn to send. `false`: there is nothing to send any more, and the turn is not used.
+    pub fn turn(&mut self, now: Timestamp) -> bool {
+        match std::mem::replace(&mut self.push, Push::Idle) {
+            Push::AwaitingTurn(package) => {
+                let (module, version) = (package.release.module.clone(), package.release.version.clone());
+                self.out.push(SessionEffect::Did { module, version, doing: Doing::Sending });
+                let (release, offset) = (package.release.clone(), package.offset);
+                self.out.push(SessionEffect::Begin { release, offset });
+                self.push = Push::Sending(Transfer::new(package, now));
+                self.end_if_complete();
+                true
+            }
+            other => {
+                self.push = other;
+                self.push_next();
+                false
+            }
+        }
+    }
+
+    /// What is being sent, from which byte on, and how much of it may go out now.
+    pub fn room(&mut self, now: Timestamp) -> Option<(Release, u64, Room)> {
+        match &mut self.push {
+            Push::Sending(transfer) => {
+                let room = transfer.room(now);
+                Some((transfer.package().release.clone(), transfer.position(), room))
+            }
+            _ => None,
+        }
+    }
+
+    /// These many bytes of what is being sent are with the socket.
+    pub fn sent(&mut self, bytes: u64) {
+        if let Push::Sending(transfer) = &mut self.push {
+            transfer.sent(bytes);
+            self.after_progress();
+        }
+    }
+
+    /// The package's bytes can't be read any more.
+    pub fn unsendable(&mut self, why: String) {
+        if let Push::Sending(transfer) = &self.push {
+            let Release { module, version, .. } = transfer.package().release.clone();
+            self.out.push(SessionEffect::Did {
+                module: module.clone(),
+                version: version.clone(),
+                doing: Doing::Failed(why),
+            });
+            self.stop(&module, &version);
+        }
+    }
+
+    /// The device tells how much of a package it has.
+    pub fn progress(&mut self, now: Timestamp, module: ModuleName, version: Version, received: u64) {
+        match &mut self.push {
+            Push::Sending(transfer) if is(&transfer.package().release, &module, &version) => {
+                transfer.told(received);
+                self.after_progress();
+            }
+            // A word that crossed the last bytes, or a cancel.
+            Push::AwaitingResult(release) if is(release, &module, &version) => {}
+            _ if self.device.is_none() => self.refuse(now, Fault::NotHello),
+            _ => {}
+        }
+    }
+
+    fn after_progress(&mut self) {
+        let Push::Sending(transfer) = &self.push else { return };
+        let release = transfer.package().release.clone();
+        self.out.push(SessionEffect::Progress {
+            module: release.module.clone(),
+            received: transfer.received(),
+            size: release.size,
+        });
+        self.end_if_complete();
+    }
+
+    fn end_if_complete(&mut self) {
+        let Push::Sending(transfer) = &self.push else { return };
+        if transfer.is_complete() {
+            let release = transfer.package().release.clone();
+            self.out.push(SessionEffect::EndTurn);
+            let (module, version) = (release.module.clone(), release.version.clone());
+            self.out.push(SessionEffect::Did { module, version, doing: Doing::Received });
+            self.push = Push::AwaitingResult(release);
+        }
+    }
+
+    /// The device tells how an install ended.
+    pub fn result(&mut self, now: Timestamp, module: ModuleName, version: Version, doing: Doing) {
+        if self.device.is_none() {
+            return self.refuse(now, Fault::NotHello);
+        }
+        self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing });
+        self.finish(&module, &version);
+    }
+
+    /// A hello that lists the version is as good as a result.
+    pub(super) fn seen_running(&mut self, _now: Timestamp, modules: &Modules) {
+        let release = match &self.push {
+            Push::AwaitingResult(release) => release,
+            Push::Sending(transfer) => &transfer.package().release,
+            Push::Idle | Push::AwaitingTurn(_) => return,
+        };
+        if modules.get(&release.module) == Some(&release.version) {
+            let (module, version) = (release.module.clone(), release.version.clone());
+            self.finish(&module, &version);
+        }
+    }
+
+    /// Stops sending, and says so to the device where it has heard of it.
+    pub(super) fn stop(&mut self, module: &ModuleName, version: &Version) {
+        self.out.push(SessionEffect::Cancel { module: module.clone(), version: version.clone() });
+        self.queue.retain(|package| !is(&package.release, module, version));
+        self.finish(module, version);
+    }
+
+    /// This package's turn is over; the next one's begins.
+    fn finish(&mut self, module: &ModuleName, version: &Version) {
+        let (current, has_turn) = match &self.push {
+            Push::Idle => return,
+            Push::AwaitingTurn(package) => (&package.release, false),
+            Push::Sending(transfer) => (&transfer.package().release, true),
+            Push::AwaitingResult(release) => (release, false),
+        };
+        if !is(current, module, version) {
+            return;
+        }
+        if has_turn {
+            self.out.push(SessionEffect::EndTurn);
+        }
+        // One that waits for its turn is told there is nothing to send when the turn comes.
+        self.push = Push::Idle;
+        self.push_next();
+    }
+}
