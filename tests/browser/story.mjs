@@ -272,7 +272,7 @@ async function lookAround(browser, state, origin, rollout) {
   step("every page in light, dark, and 360 px");
   const pages = {
     overview: "/", devices: "/devices", "devices-none": "/devices?q=nobody", device: "/devices/hostile-1",
-    "device-sim": "/devices?q=0001", enrol: "/enrol", packages: "/packages", rollouts: "/rollouts",
+    "device-sim": "/devices/sim-1", enrol: "/enrol", packages: "/packages", rollouts: "/rollouts",
     "rollout-new": "/rollouts/new", rollout, "rollout-none": `${rollout}?state=failed`, users: "/users",
     account: "/account", confirm: "/devices/hostile-1/delete", "not-found": "/nothing",
   };

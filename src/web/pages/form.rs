@@ -54,6 +54,7 @@ pub struct Field {
 
 impl Field {
     /// Nothing wrong with it so far.
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand in texts, names, numbers and errors alike")]
     #[must_use]
     pub fn new(value: impl ToString) -> Self {
         Self { value: value.to_string(), error: None }
@@ -66,6 +67,7 @@ impl Field {
     }
 
     /// Says what is wrong; the first word counts.
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand in texts, names, numbers and errors alike")]
     pub fn refuse(&mut self, error: impl ToString) {
         self.error.get_or_insert_with(|| error.to_string());
     }

@@ -120,7 +120,7 @@ pub struct Table {
 impl RolloutPage {
     /// The page of a rollout.
     #[must_use]
-    pub fn new(summary: RolloutSummary, table: Table, transfer: &Transfers<'_>) -> Self {
+    pub fn new(summary: RolloutSummary, table: &Table, transfer: &Transfers<'_>) -> Self {
         let counts = super::rollouts::changing(&summary);
         let RolloutSummary { rollout, counts: all, devices } = summary;
         let columns: Vec<ModuleName> = rollout.packages.iter().map(|p| p.release.module.clone()).collect();
@@ -243,7 +243,7 @@ async fn read(request: &HttpRequest, state: &WebState, id: &str) -> Result<Rollo
     let summary = state.store.rollout(id).await?.ok_or_else(missing)?;
     let page = state.store.rollout_devices(id, only, after.clone(), PAGE).await??;
     let table = Table { rows: page.items, only, after, next: page.next };
-    Ok(RolloutPage::new(summary, table, &|key, module| state.fleet.transfer(key, module)))
+    Ok(RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module)))
 }
 
 fn missing() -> ApiError {

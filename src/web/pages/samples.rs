@@ -267,7 +267,7 @@ fn print_rollouts(press: &mut Press) {
             AssignmentState::ALL.map(|s| RolloutDevice { device: device(true), assignments: vec![assignment(s)] });
         let rows = if state == RolloutState::Completed { Vec::new() } else { rows.into() };
         let table = Table { rows, only: Some(AssignmentState::Failed), after: Some("x".to_owned()), next: None };
-        let mut page = RolloutPage::new(summary(state, target), table, &no_transfer);
+        let mut page = RolloutPage::new(summary(state, target), &table, &no_transfer);
         page.problem = Some(HOSTILE.to_owned());
         press.print(page);
     }
@@ -335,9 +335,9 @@ fn print_access(press: &mut Press) {
     let tokens = [api(None, false), api(Some(now()), false), api(None, true)];
     let enrolments =
         [enrolment(None, None, false), enrolment(Some(0), None, false), enrolment(Some(3), Some(now()), true)];
-    let refused = UserRow { refused: Some(HOSTILE.to_owned()), ..UserRow::new(user("b"), "a") };
+    let refused = UserRow { refused: Some(HOSTILE.to_owned()), ..UserRow::new(&user("b"), "a") };
     press.print(Users {
-        users: vec![UserRow::new(user(HOSTILE), HOSTILE), refused],
+        users: vec![UserRow::new(&user(HOSTILE), HOSTILE), refused],
         api_tokens: tokens.into_iter().map(|token| ApiTokenRow::new(token, now())).collect(),
         enrolment_tokens: enrolments.into_iter().map(|token| EnrolmentRow::new(token, now())).collect(),
         add_user: AddUser { name: wrong(), role: wrong(), password: wrong() },

@@ -38,7 +38,7 @@ async fn read(state: &WebState, admin: &Admin) -> Result<Users, ApiError> {
     api_tokens.sort_by_key(|token| (token.revoked, std::cmp::Reverse(token.id)));
     enrolment_tokens.sort_by_key(|token| (token.revoked, std::cmp::Reverse(token.id)));
     Ok(Users {
-        users: users.into_iter().map(|user| UserRow::new(user, &admin.name)).collect(),
+        users: users.iter().map(|user| UserRow::new(user, &admin.name)).collect(),
         api_tokens: api_tokens.into_iter().map(|token| ApiTokenRow::new(token, now)).collect(),
         enrolment_tokens: enrolment_tokens.into_iter().map(|token| EnrolmentRow::new(token, now)).collect(),
         add_user: AddUser { role: Field::new(Role::Operator), ..AddUser::default() },

@@ -121,7 +121,7 @@ impl View for Account {
 impl UserRow {
     /// A user's row; `me` is who looks.
     #[must_use]
-    pub fn new(user: User, me: &str) -> Self {
+    pub fn new(user: &User, me: &str) -> Self {
         Self {
             id: user.id,
             me: user.name == me,
