@@ -325,8 +325,11 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
         let message = match message {
             Ok(message) => message,
             Err(error) => {
-                let code = wire::close_of_error(&error);
-                return self.close(code, error.to_string(), ctx);
+                match wire::close_of_error(&error) {
+                    Some(code) => self.close(code, error.to_string(), ctx),
+                    None => ctx.stop(),
+                }
+                return;
             }
         };
         match message {
