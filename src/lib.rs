@@ -11,44 +11,44 @@
 //! - A late goodbye does not evict its successor (`a_late_goodbye_does_not_evict_its_successor`).
 //! - Final states are left only by an admin's retry (`a_final_state_is_left_only_by_an_admins_retry`).
 
-/// What is true: the rules, pure.
+// What is true: the rules, pure.
 pub mod domain;
 
-/// What is said: the wire.
+// What is said: the wire.
 pub mod protocol;
 
-/// What is remembered: SQL and files.
+// What is remembered: SQL and files.
 #[cfg(feature = "server")]
 pub mod store;
 
-/// Who acts: registry, devices, updater, status logger.
+// Who acts: registry, devices, updater, status logger.
 #[cfg(feature = "server")]
 pub mod actors;
 
-/// What people see: pages, API, live streams, access.
+// What people see: pages, API, live streams, access.
 #[cfg(feature = "server")]
 pub mod web;
 
-/// Composition.
+// Composition.
 #[cfg(feature = "server")]
 pub mod app;
 
-/// What can be typed: one file a subcommand.
+// What can be typed: one file a subcommand.
 #[cfg(feature = "server")]
 pub mod cli;
 
-/// What can be set.
+// What can be set.
 #[cfg(feature = "server")]
 pub mod config;
 
-/// What time it is.
+// What time it is.
 #[cfg(feature = "server")]
 pub mod clock;
 
-/// Logs and metrics.
+// Logs and metrics.
 #[cfg(feature = "server")]
 pub mod telemetry;
 
-/// The other end of the wire: the program on the device.
+// The other end of the wire: the program on the device.
 #[cfg(feature = "agent")]
 pub mod agent;

@@ -2,7 +2,7 @@
 //!
 //! A page's handler holds a permission, asks the store and the fleet, and fills its struct; a form's handler answers
 //! with a redirect, or with the form again: what was typed, and what is wrong at each field. Words are in the
-//! templates. Text that devices or people wrote is cut by [`shell::shown`] and escaped by the templates.
+//! templates. Text that devices or people wrote is cut by `shell::shown` and escaped by the templates.
 
 mod answer;
 mod chart;
