@@ -4,6 +4,7 @@
 //! effects out in order, and decides nothing. While the session waits for the registry or for room in the intake,
 //! the socket is not read.
 
+mod guard;
 mod push;
 mod wire;
 
@@ -17,6 +18,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use self::guard::{Guard, Watcher};
 use self::push::Pusher;
 use self::wire::Fragments;
 use super::intake::{Acks, Intake, Pending};
@@ -55,6 +57,7 @@ pub struct DeviceActor {
     device_id: Option<DeviceId>,
     joined: Option<(KeyId, SessionNo)>,
     fragments: Fragments,
+    watcher: Watcher,
     pusher: Pusher,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
@@ -73,12 +76,15 @@ pub(super) fn connect(
 ) -> HttpResponse {
     let now = links.clock.now();
     let (acks, acked) = mpsc::unbounded_channel();
+    let watcher = Watcher::default();
+    let guarded = Guard::new(payload, links.clock.clone(), watcher.clone());
     let actor = DeviceActor {
         auth,
         session: Session::new(links.limits, now),
         device_id: None,
         joined: None,
         fragments: Fragments::default(),
+        watcher,
         pusher: Pusher::default(),
         acks,
         acked: Some(acked),
@@ -87,7 +93,7 @@ pub(super) fn connect(
         message_bytes: 0,
         links,
     };
-    let upgraded = ws::WsResponseBuilder::new(actor, request, payload).frame_size(protocol::MAX_TEXT).start();
+    let upgraded = ws::WsResponseBuilder::new(actor, request, guarded).frame_size(protocol::MAX_TEXT).start();
     upgraded.unwrap_or_else(|error| error.as_response_error().error_response())
 }
 
@@ -121,6 +127,9 @@ impl Actor for DeviceActor {
 impl DeviceActor {
     fn tick(&mut self, ctx: &mut Ctx) {
         let now = self.links.clock.now();
+        if self.watcher.is_stalled(now) {
+            return self.close(close::POLICY, "a frame took too long to arrive", ctx);
+        }
         self.session.tick(now);
         if now - self.pinged >= self.links.ping {
             self.pinged = now;
@@ -178,7 +187,10 @@ impl DeviceActor {
             SessionEffect::Rejoin(modules) => {
                 if let Some((key_id, session)) = self.joined {
                     let told = self.links.registry.send(Rejoin { key_id, session, modules });
-                    ctx.wait(told.into_actor(self).map(|_, _, _| ()));
+                    ctx.wait(told.into_actor(self).map(|_, device, ctx| {
+                        device.session.joined(None);
+                        device.carry_out(ctx);
+                    }));
                 }
             }
             SessionEffect::Store(report) => self.store(*report, ctx),
@@ -325,11 +337,11 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
         let message = match message {
             Ok(message) => message,
             Err(error) => {
-                match wire::close_of_error(&error) {
-                    Some(code) => self.close(code, error.to_string(), ctx),
-                    None => ctx.stop(),
-                }
-                return;
+                let (code, reason) = match self.watcher.refused() {
+                    Some((code, reason)) => (code, reason.to_owned()),
+                    None => (wire::close_of_error(&error), error.to_string()),
+                };
+                return self.close(code, reason, ctx);
             }
         };
         match message {

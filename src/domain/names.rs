@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -, not {found:?}")]
+#[error("{what} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and not a mere dot or two, not {found:?}")]
 pub struct NameError {
     what: &'static str,
     found: String,
@@ -20,7 +20,9 @@ const MAX_NAME: usize = 64;
 
 fn check_name(what: &'static str, text: &str) -> Result<(), NameError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
-    if !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed) {
+    // A single or double dot cannot be addressed: every client takes them for steps of a path.
+    let is_step = matches!(text, "." | "..");
+    if !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed) && !is_step {
         return Ok(());
     }
     Err(NameError { what, found: text.chars().take(80).collect() })
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn a_name_is_short_and_plain() {
         assert!(DeviceId::new("t-001.A_b:9").is_ok());
-        for bad in ["", "with space", "ümlaut", "a/b", &"x".repeat(65), "<script>"] {
+        for bad in ["", "with space", "ümlaut", "a/b", &"x".repeat(65), "<script>", ".", ".."] {
             assert!(DeviceId::new(bad).is_err(), "{bad:?} must be refused");
         }
         assert!(ModuleName::new(&"x".repeat(64)).is_ok());

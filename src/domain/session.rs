@@ -87,8 +87,11 @@ enum Push {
     Idle,
     AwaitingTurn(Sendable),
     Sending(Transfer),
-    /// The device has the bytes.
-    AwaitingResult(Release),
+    /// The device has the bytes. `since`: it is one that tells no progress, and may tell no result either.
+    AwaitingResult {
+        release: Release,
+        since: Option<Timestamp>,
+    },
 }
 
 /// See the module.
@@ -213,6 +216,7 @@ impl Session {
         } else if now - self.heard >= self.limits.dead_after {
             self.out.push(SessionEffect::Close(CloseCause::Silent));
         }
+        self.wait_no_longer(now);
     }
 
     /// The updater offers packages. One `update_list` waits for its reply at a time.

@@ -121,6 +121,12 @@ impl Transfer {
         }
     }
 
+    /// Whether the device tells its progress.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.tells
+    }
+
     /// Whether the device has every byte: it said so, or, where it never says, they are all out.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -26,7 +26,7 @@ impl Version {
     /// [`VersionError`] when the text is anything else.
     pub fn new(text: &str) -> Result<Self, VersionError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'+' | b'~' | b'-');
-        if !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed) {
+        if !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed) && !matches!(text, "." | "..") {
             return Ok(Self(text.to_owned()));
         }
         Err(VersionError(text.chars().take(80).collect()))
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_version_is_refused() {
-        for bad in ["", "1 2", "v\u{e9}", "../x", &"1".repeat(65)] {
+        for bad in ["", "1 2", "v\u{e9}", "../x", ".", "..", &"1".repeat(65)] {
             assert!(Version::new(bad).is_err(), "{bad:?}");
         }
     }

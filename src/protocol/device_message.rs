@@ -162,23 +162,25 @@ fn read(fields: Map<String, Value>, text: &str) -> Result<DeviceMessage> {
     }
 }
 
-/// A package's name in a list. Versions are read as they were written, so that the number `1.10` stays `1.10`.
+/// What may be said of a package in a list, or in a message of its own; fields that a message has no use for are not
+/// looked at. Versions are read as they were written, so that the number `1.10` stays `1.10`.
 #[derive(Deserialize)]
 struct Entry<'a> {
-    #[serde(alias = "name")]
     app_name: Option<String>,
+    name: Option<String>,
     #[serde(borrow)]
     version: Option<&'a RawValue>,
-    offset: Option<f64>,
-    reason: Option<DeclineReason>,
-    received: Option<f64>,
-    outcome: Option<Outcome>,
+    offset: Option<Value>,
+    reason: Option<Value>,
+    received: Option<Value>,
+    outcome: Option<Value>,
     error: Option<Value>,
 }
 
 impl Entry<'_> {
     fn module(&self) -> Result<ModuleName> {
-        let name = self.app_name.as_deref().ok_or_else(|| ProtocolError::bad("app_name is missing"))?;
+        let name = self.app_name.as_deref().or(self.name.as_deref());
+        let name = name.ok_or_else(|| ProtocolError::bad("app_name is missing"))?;
         ModuleName::new(name).map_err(|error| ProtocolError::bad(error.to_string()))
     }
 
@@ -186,17 +188,22 @@ impl Entry<'_> {
         let raw = self.version.ok_or_else(|| ProtocolError::bad("version is missing"))?.get().trim();
         let text = match raw.as_bytes().first() {
             Some(b'"') => serde_json::from_str::<String>(raw).map_err(unreadable)?,
-            Some(b'0'..=b'9') => raw.to_owned(),
+            Some(b'0'..=b'9' | b'-') => raw.to_owned(),
             _ => return Err(ProtocolError::bad("version must be text or a number")),
         };
         Version::new(&text).map_err(|error| ProtocolError::bad(error.to_string()))
     }
 }
 
-fn whole(n: Option<f64>, field: &str) -> Result<u64> {
-    match n {
+/// One of a few words; `None` for any other.
+fn word<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> Option<T> {
+    T::deserialize(value?).ok()
+}
+
+fn whole(value: Option<&Value>, field: &str) -> Result<u64> {
+    match value.map(Value::as_f64) {
         None => Ok(0),
-        Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as u64),
+        Some(Some(n)) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as u64),
         Some(_) => Err(ProtocolError::bad(format!("{field} must be a whole number from 0"))),
     }
 }
@@ -232,9 +239,11 @@ fn update_reply(text: &str) -> Result<DeviceMessage> {
         declined: Option<Vec<Entry<'a>>>,
     }
     let lists: Lists = serde_json::from_str(text).map_err(unreadable)?;
-    let want = |e: Entry| Ok(Wanted { module: e.module()?, version: e.version()?, offset: whole(e.offset, "offset")? });
+    let want = |e: Entry| {
+        Ok(Wanted { module: e.module()?, version: e.version()?, offset: whole(e.offset.as_ref(), "offset")? })
+    };
     let decline = |e: Entry| {
-        let reason = e.reason.unwrap_or(DeclineReason::Other);
+        let reason = word(e.reason.as_ref()).unwrap_or(DeclineReason::Other);
         Ok(Declined { module: e.module()?, version: e.version()?, reason })
     };
     let wanted = lists.update_list.unwrap_or_default().into_iter().map(want).collect::<Result<_>>()?;
@@ -247,14 +256,14 @@ fn progress(text: &str) -> Result<DeviceMessage> {
     if entry.received.is_none() {
         return Err(ProtocolError::bad("received is missing"));
     }
-    let received = whole(entry.received, "received")?;
+    let received = whole(entry.received.as_ref(), "received")?;
     Ok(DeviceMessage::Progress(Progress { module: entry.module()?, version: entry.version()?, received }))
 }
 
 fn result(text: &str) -> Result<DeviceMessage> {
     let entry: Entry = serde_json::from_str(text).map_err(unreadable)?;
-    let outcome =
-        entry.outcome.ok_or_else(|| ProtocolError::bad("outcome must be installed, failed or rolled_back"))?;
+    let outcome = word(entry.outcome.as_ref())
+        .ok_or_else(|| ProtocolError::bad("outcome must be installed, failed or rolled_back"))?;
     let error = entry.error.as_ref().filter(|e| !e.is_null()).map(|error| {
         let mut text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
         text.truncate(text.floor_char_boundary(MAX_ERROR));

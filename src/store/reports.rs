@@ -108,17 +108,27 @@ fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<()> {
     Ok(())
 }
 
-/// For each device of the batch that exists: when its stored report was made.
+/// For each device of the batch that exists: when its stored report was made, see [`made`].
 fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Option<i64>>> {
     let reports = batch.reports.iter().map(|record| record.key_id.0);
     let mut keys: Vec<i64> = reports.chain(batch.runs.iter().map(|(key, ..)| key.0)).collect();
     keys.sort_unstable();
     keys.dedup();
-    let all = devices::table
-        .left_join(device_status::table.on(device_status::key_id.eq(devices::key_id)))
-        .select((devices::key_id, device_status::reported_at.nullable()));
-    let rows: Vec<(i64, Option<i64>)> = in_chunks(&keys, |chunk| all.filter(devices::key_id.eq_any(chunk)).load(db))?;
-    Ok(rows.into_iter().collect())
+    let all = devices::table.left_join(device_status::table.on(device_status::key_id.eq(devices::key_id))).select((
+        devices::key_id,
+        device_status::reported_at.nullable(),
+        device_status::received_at.nullable(),
+    ));
+    let rows: Vec<(i64, Option<i64>, Option<i64>)> =
+        in_chunks(&keys, |chunk| all.filter(devices::key_id.eq_any(chunk)).load(db))?;
+    let made = |reported: Option<i64>, received: Option<i64>| Some(reported?.min(received?));
+    Ok(rows.into_iter().map(|(key, reported, received)| (key, made(reported, received))).collect())
+}
+
+/// When a report was made, as far as that can be believed: not after it was received. Otherwise one report with a
+/// clock that is ahead would stay the newest for good.
+fn made(record: &StatusRecord) -> i64 {
+    millis(record.report.timestamp).min(millis(record.received_at))
 }
 
 /// The newest report of each device, where it is not older than the stored one. Of two made at the same instant
@@ -126,10 +136,10 @@ fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Optio
 fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Outcome<Vec<Vec<Value>>> {
     let mut newest: HashMap<i64, &StatusRecord> = HashMap::new();
     for record in &batch.reports {
-        let made = millis(record.report.timestamp);
+        let made_at = made(record);
         let Some(before) = stored.get(&record.key_id.0) else { continue };
-        let before = newest.get(&record.key_id.0).map(|other| millis(other.report.timestamp)).or(*before);
-        if before.is_none_or(|before| made >= before) {
+        let before = newest.get(&record.key_id.0).map(|other| made(other)).or(*before);
+        if before.is_none_or(|before| made_at >= before) {
             newest.insert(record.key_id.0, record);
         }
     }

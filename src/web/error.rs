@@ -276,5 +276,5 @@ pub async fn shape(
 /// # Errors
 /// Always 404.
 pub async fn no_such_page() -> Answer {
-    Err(ApiError::not_found("such page; see /api/v1/openapi.json for what there is"))
+    Err(ApiError::not_found("such page"))
 }

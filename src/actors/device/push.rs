@@ -108,7 +108,7 @@ impl DeviceActor {
                     let frame = rest.split_to(rest.len().min(crate::protocol::MAX_FRAME));
                     ctx.binary(frame);
                 }
-                self.session.sent(sent);
+                self.session.sent(now, sent);
             }
             Err(error) if current => {
                 tracing::error!(module = %release.module, version = %release.version, %error, "a package can't be read");

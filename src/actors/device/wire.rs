@@ -55,14 +55,13 @@ impl Fragments {
     }
 }
 
-/// The close that answers a fault of the protocol below the messages; `None` where the link is gone, and no close
-/// would arrive.
-pub(super) fn close_of_error(error: &ProtocolError) -> Option<u16> {
+/// The close that answers a fault of the protocol below the messages.
+pub(super) fn close_of_error(error: &ProtocolError) -> u16 {
     match error {
-        ProtocolError::Overflow => Some(close::TOO_LARGE),
-        // The framework has one word for text that is not UTF-8 and for a link that broke.
-        ProtocolError::Io(error) => error.to_string().contains("utf-8").then_some(close::INVALID),
-        _ => Some(close::PROTOCOL),
+        ProtocolError::Overflow => close::TOO_LARGE,
+        // The framework's word for text that is not UTF-8; a broken link is no error here, see the guard.
+        ProtocolError::Io(_) => close::INVALID,
+        _ => close::PROTOCOL,
     }
 }
 

@@ -86,8 +86,12 @@ impl Simulate {
         let runtime = runtime.map_err(CliError::doing("starting"))?;
         let summary = runtime.block_on(swarm_until_stopped(settings, duration))?;
         match context.output().is_json() {
-            true => context.output().value(&json!(summary)),
-            false => context.output().line(summary.line()),
+            true => context.output().value(&json!(summary))?,
+            false => context.output().line(summary.line())?,
+        }
+        match summary.hellos {
+            0 => Err(CliError::Failed("no device was let in: check the server's address and the token".to_owned())),
+            _ => Ok(()),
         }
     }
 

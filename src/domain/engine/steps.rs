@@ -86,14 +86,19 @@ impl Engine {
 
     /// Ends assignments whose health window is over, and those that a newer rollout has taken over.
     pub(super) fn settle(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
-        let online = self.online.contains_key(&key);
+        let session = self.online.get(&key).map(|known| known.session);
         let Some(course) = self.courses.get_mut(&id) else { return };
         for row in course.rows_of(key).to_vec() {
             let well_at = row.seen_since.map(|seen| seen + course.health_window());
-            if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && online {
+            if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && session.is_some() {
                 course.transition(step, key, &row.module, S::Verified, |_| {});
-            } else if row.state == S::Waiting && self.claims.get(&(key, row.module.clone())).is_some_and(|c| *c > id) {
+            } else if matches!(row.state, S::Waiting | S::Offered | S::Downloading)
+                && self.claims.get(&(key, row.module.clone())).is_some_and(|claim| *claim > id)
+            {
                 course.transition(step, key, &row.module, S::Superseded, |_| {});
+                if let Some(session) = session.filter(|_| row.state.holds_a_lease()) {
+                    step.effects.speech.push(cancel(session, &row));
+                }
             }
         }
     }

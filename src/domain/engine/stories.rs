@@ -224,16 +224,18 @@ fn a_newcomer_gets_what_all_devices_are_to_run() {
 }
 
 #[test]
-fn the_newest_rollout_takes_over_what_waits_and_waits_for_what_is_under_way() {
-    let mut w = world(0..1);
+fn the_newest_rollout_takes_over_at_once_and_waits_for_an_install_under_way() {
+    let mut w = world(0..2);
     let old = w.begin(2, 0, policy());
-    assert_eq!(w.state(old, 0), S::Offered);
+    w.does(0, 2, &[Doing::Received]);
+    assert_eq!((w.state(old, 0), w.state(old, 1)), (S::Installing, S::Offered));
     let new = w.begin(3, 0, policy());
     assert_eq!((w.state(old, 3), w.state(new, 3)), (S::Superseded, S::Waiting));
-    assert_eq!((w.state(old, 0), w.state(new, 0)), (S::Offered, S::Waiting), "one change at a time");
-    let effects = w.engine.answered(w.now, KeyId(0), &module(0), &v(2), Answer::Declined("other".into()));
+    assert_eq!((w.state(old, 1), w.state(new, 1)), (S::Superseded, S::Offered), "the old offer is taken back");
+    assert_eq!((w.state(old, 0), w.state(new, 0)), (S::Installing, S::Waiting), "one change at a time");
+    let effects = w.engine.did(w.now, KeyId(0), &module(0), &v(2), Doing::Failed("no".into()));
     w.carry_out(effects);
-    assert_eq!((w.state(old, 0), w.state(new, 0)), (S::Declined, S::Offered));
+    assert_eq!((w.state(old, 0), w.state(new, 0)), (S::Failed, S::Offered));
 }
 
 #[test]

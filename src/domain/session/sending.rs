@@ -1,8 +1,13 @@
 //! The sending half of a session: one package at a time, the next after the result of the one before.
 
 use super::{Fault, Push, Session, SessionEffect, is};
+use chrono::TimeDelta;
+
 use crate::domain::transfer::{Room, Transfer};
 use crate::domain::{Doing, ModuleName, Modules, Release, Timestamp, Version};
+
+/// How long the result of a device that tells no progress is waited for before its next package, seconds.
+const NEXT_AFTER_S: i64 = 10;
 
 impl Session {
     pub(super) fn push_next(&mut self) {
@@ -23,7 +28,7 @@ impl Session {
                 let (release, offset) = (package.release.clone(), package.offset);
                 self.out.push(SessionEffect::Begin { release, offset });
                 self.push = Push::Sending(Transfer::new(package, now));
-                self.end_if_complete();
+                self.end_if_complete(now);
                 true
             }
             other => {
@@ -46,10 +51,10 @@ impl Session {
     }
 
     /// These many bytes of what is being sent are with the socket.
-    pub fn sent(&mut self, bytes: u64) {
+    pub fn sent(&mut self, now: Timestamp, bytes: u64) {
         if let Push::Sending(transfer) = &mut self.push {
             transfer.sent(bytes);
-            self.after_progress();
+            self.after_progress(now);
         }
     }
 
@@ -71,16 +76,16 @@ impl Session {
         match &mut self.push {
             Push::Sending(transfer) if is(&transfer.package().release, &module, &version) => {
                 transfer.told(received);
-                self.after_progress();
+                self.after_progress(now);
             }
             // A word that crossed the last bytes, or a cancel.
-            Push::AwaitingResult(release) if is(release, &module, &version) => {}
+            Push::AwaitingResult { release, .. } if is(release, &module, &version) => {}
             _ if self.device.is_none() => self.refuse(now, Fault::NotHello),
             _ => {}
         }
     }
 
-    fn after_progress(&mut self) {
+    fn after_progress(&mut self, now: Timestamp) {
         let Push::Sending(transfer) = &self.push else { return };
         let release = transfer.package().release.clone();
         self.out.push(SessionEffect::Progress {
@@ -88,17 +93,18 @@ impl Session {
             received: transfer.received(),
             size: release.size,
         });
-        self.end_if_complete();
+        self.end_if_complete(now);
     }
 
-    fn end_if_complete(&mut self) {
+    fn end_if_complete(&mut self, now: Timestamp) {
         let Push::Sending(transfer) = &self.push else { return };
         if transfer.is_complete() {
-            let release = transfer.package().release.clone();
+            let (release, tells) = (transfer.package().release.clone(), transfer.tells());
             self.out.push(SessionEffect::EndTurn);
             let (module, version) = (release.module.clone(), release.version.clone());
             self.out.push(SessionEffect::Did { module, version, doing: Doing::Received });
-            self.push = Push::AwaitingResult(release);
+            let since = (!tells).then_some(now);
+            self.push = Push::AwaitingResult { release, since };
         }
     }
 
@@ -114,7 +120,7 @@ impl Session {
     /// A hello that lists the version is as good as a result.
     pub(super) fn seen_running(&mut self, _now: Timestamp, modules: &Modules) {
         let release = match &self.push {
-            Push::AwaitingResult(release) => release,
+            Push::AwaitingResult { release, .. } => release,
             Push::Sending(transfer) => &transfer.package().release,
             Push::Idle | Push::AwaitingTurn(_) => return,
         };
@@ -137,7 +143,7 @@ impl Session {
             Push::Idle => return,
             Push::AwaitingTurn(package) => (&package.release, false),
             Push::Sending(transfer) => (&transfer.package().release, true),
-            Push::AwaitingResult(release) => (release, false),
+            Push::AwaitingResult { release, .. } => (release, false),
         };
         if !is(current, module, version) {
             return;
@@ -148,5 +154,16 @@ impl Session {
         // One that waits for its turn is told there is nothing to send when the turn comes.
         self.push = Push::Idle;
         self.push_next();
+    }
+
+    /// A device that tells neither progress nor result gets its next package all the same, after a while.
+    pub(super) fn wait_no_longer(&mut self, now: Timestamp) {
+        if let Push::AwaitingResult { since: Some(since), .. } = &self.push
+            && !self.queue.is_empty()
+            && now - *since >= TimeDelta::seconds(NEXT_AFTER_S)
+        {
+            self.push = Push::Idle;
+            self.push_next();
+        }
     }
 }

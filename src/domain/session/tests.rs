@@ -124,7 +124,7 @@ fn packages_go_out_one_after_the_other_in_the_devices_order() {
     assert!(session.turn(at(1)));
     let Some((first, 0, Room::Bytes(10))) = session.room(at(1)) else { panic!("app2 first") };
     assert_eq!(first.module, module("app2"));
-    session.sent(10);
+    session.sent(at(1), 10);
     assert!(!session.take_effects().contains(&SessionEffect::TakeTurn), "the next waits for the result");
     session.result(at(2), module("app2"), version("2"), Doing::Installed);
     assert_eq!(session.take_effects().last(), Some(&SessionEffect::TakeTurn));
@@ -174,11 +174,11 @@ fn a_device_that_says_nothing_on_the_way_is_served_and_its_hello_is_the_result()
     session.offer(offer(vec![release("app1", WINDOW + MAX_FRAME), release("app2", 1)]));
     wants(&mut session, &["app1", "app2"]);
     session.turn(at(1));
-    session.sent(WINDOW);
+    session.sent(at(1), WINDOW);
     assert_eq!(session.room(at(1)).unwrap().2, Room::Wait);
     assert_eq!(session.room(at(6)).unwrap().2, Room::OneFrame(MAX_FRAME));
     session.take_effects();
-    session.sent(MAX_FRAME);
+    session.sent(at(1), MAX_FRAME);
     assert!(session.take_effects().contains(&did(Doing::Received)));
     session.hello(at(9), device(), runs(&[("app1", "2"), ("app2", "1")]));
     let effects = session.take_effects();
@@ -191,7 +191,7 @@ fn a_cancel_stops_what_is_being_sent_and_gives_the_turn_back() {
     session.offer(offer(vec![release("app1", 10 * WINDOW)]));
     wants(&mut session, &["app1"]);
     session.turn(at(1));
-    session.sent(WINDOW);
+    session.sent(at(1), WINDOW);
     session.take_effects();
     session.cancel(module("app1"), version("2"));
     let cancel = SessionEffect::Cancel { module: module("app1"), version: version("2") };
@@ -237,4 +237,32 @@ fn a_package_that_the_device_has_whole_needs_only_its_announcement() {
     assert!(effects.contains(&SessionEffect::Begin { release: release("app1", 100), offset: 100 }));
     assert!(effects.contains(&did(Doing::Received)), "{effects:?}");
     assert!(effects.contains(&SessionEffect::EndTurn));
+}
+
+#[test]
+fn a_device_that_tells_nothing_at_all_gets_its_next_package_after_ten_seconds() {
+    let mut session = joined();
+    session.offer(offer(vec![release("app1", 10), release("app2", 10)]));
+    wants(&mut session, &["app1", "app2"]);
+    session.turn(at(1));
+    session.sent(at(1), 10);
+    session.take_effects();
+    session.tick(at(10));
+    assert!(!session.has_effects());
+    session.tick(at(11));
+    assert_eq!(session.take_effects(), [SessionEffect::TakeTurn]);
+}
+
+#[test]
+fn a_device_that_tells_its_progress_is_waited_for() {
+    let mut session = joined();
+    session.offer(offer(vec![release("app1", 10), release("app2", 10)]));
+    wants(&mut session, &["app1", "app2"]);
+    session.turn(at(1));
+    session.progress(at(1), module("app1"), version("2"), 0);
+    session.sent(at(1), 10);
+    session.progress(at(1), module("app1"), version("2"), 10);
+    session.take_effects();
+    session.tick(at(60));
+    assert!(!session.has_effects());
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::enrolment_tokens::lasts;
-use super::{done, found, from_path, list};
+use super::{done, found, from_path, short_list};
 use crate::domain::{ApiToken, Role, TokenKind, check_account_name, millis_rfc3339};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
@@ -38,11 +38,10 @@ pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -
 /// `GET /api/v1/tokens`
 ///
 /// # Errors
-/// 422 for any field in the query.
+/// 422
 pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer {
-    params.finish()?;
     let tokens = state.store.api_tokens().await?;
-    Ok(list(&tokens.iter().map(view).collect::<Vec<_>>(), None))
+    short_list(&tokens.iter().map(view).collect::<Vec<_>>(), params)
 }
 
 /// `DELETE /api/v1/tokens/{id}`

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{done, found, from_path, list};
+use super::{done, found, from_path, short_list};
 use crate::domain::{EnrolmentToken, TokenKind, millis_rfc3339};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
@@ -48,11 +48,10 @@ pub fn lasts(body: &mut JsonBody) -> Option<TimeDelta> {
 /// `GET /api/v1/enrolment-tokens`
 ///
 /// # Errors
-/// 422 for any field in the query.
+/// 422
 pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer {
-    params.finish()?;
     let tokens = state.store.enrolment_tokens().await?;
-    Ok(list(&tokens.iter().map(view).collect::<Vec<_>>(), None))
+    short_list(&tokens.iter().map(view).collect::<Vec<_>>(), params)
 }
 
 /// `DELETE /api/v1/enrolment-tokens/{id}`

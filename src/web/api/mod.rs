@@ -18,11 +18,22 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::ApiError;
+use super::error::{Answer, ApiError};
+use super::params::Params;
 
 /// A list as the contract has it.
 fn list<T: Serialize>(items: &[T], next: Option<&str>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"items": items, "next": next}))
+}
+
+/// A short list that is at hand as a whole, as pages: `after` is how many were shown before.
+fn short_list<T: Serialize>(items: &[T], mut params: Params) -> Answer {
+    let (after, limit) = (params.take::<usize>("after").unwrap_or(0), params.limit());
+    params.finish()?;
+    let begin = after.min(items.len());
+    let end = items.len().min(begin + limit as usize);
+    let next = (end < items.len()).then(|| end.to_string());
+    Ok(list(&items[begin..end], next.as_deref()))
 }
 
 /// A part of the path as a name or number; what can't be one can't exist.

@@ -3,7 +3,7 @@
 use actix_web::web;
 use serde_json::{Value, json};
 
-use super::list;
+use super::short_list;
 use crate::store::ModuleSummary;
 use crate::web::WebState;
 use crate::web::access::Viewer;
@@ -13,11 +13,10 @@ use crate::web::params::Params;
 /// `GET /api/v1/modules`
 ///
 /// # Errors
-/// 422 for any field in the query.
+/// 422
 pub async fn all(state: web::Data<WebState>, _: Viewer, params: Params) -> Answer {
-    params.finish()?;
     let modules = state.store.modules().await?;
-    Ok(list(&modules.iter().map(view).collect::<Vec<_>>(), None))
+    short_list(&modules.iter().map(view).collect::<Vec<_>>(), params)
 }
 
 fn view(module: &ModuleSummary) -> Value {

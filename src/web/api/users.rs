@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::{done, from_path, list};
+use super::{done, from_path, short_list};
 use crate::domain::{Role, User, check_account_name, check_password, millis_rfc3339};
 use crate::web::access::Admin;
 use crate::web::error::{Answer, ApiError};
@@ -44,11 +44,10 @@ pub async fn create(state: &WebState, admin: &Admin, name: &str, password: &str,
 /// `GET /api/v1/users`
 ///
 /// # Errors
-/// 422 for any field in the query.
+/// 422
 pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer {
-    params.finish()?;
     let users = state.store.users().await?;
-    Ok(list(&users.iter().map(view).collect::<Vec<_>>(), None))
+    short_list(&users.iter().map(view).collect::<Vec<_>>(), params)
 }
 
 /// `PATCH /api/v1/users/{id}`: `{"role","password"}`
