@@ -43,7 +43,7 @@ pub fn judge(offer: &Offer, known: Knowledge) -> Result<(), DeclineReason> {
     }
 }
 
-/// A version names a folder here: `.` and `..` would leave it, and names with a leading dot are the agent's own.
+/// A version names a folder here, and names with a leading dot are the agent's own.
 #[must_use]
 pub fn can_be_a_folder(version: &Version) -> bool {
     !version.as_str().starts_with('.')
@@ -82,8 +82,8 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_would_leave_its_folder_is_incompatible() {
-        for version in ["..", ".", ".hidden"] {
+    fn a_version_that_the_agent_keeps_for_itself_is_incompatible() {
+        for version in ["...", ".hidden"] {
             assert_eq!(judged(None, version, true), Err(DeclineReason::Incompatible), "{version}");
         }
     }

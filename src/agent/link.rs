@@ -180,7 +180,8 @@ async fn converse(mut socket: Socket, events: &mpsc::Sender<LinkEvent>, stop: &m
                     Ok(()) => continue,
                     Err(error) => tracing::warn!(%error, "the connection broke"),
                 },
-                None => tracing::debug!("the agent is done with this connection"),
+                // The agent has heard of the stop before this loop did.
+                None => farewell(&mut socket).await,
             },
             _ = stop.changed() => farewell(&mut socket).await,
         }
@@ -201,7 +202,10 @@ async fn take(message: Message, events: &mpsc::Sender<LinkEvent>) -> Option<End>
         // Pings are answered by the socket itself.
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
     };
-    if events.send(event).await.is_err() { Some(End::Lost) } else { None }
+    if events.send(event).await.is_err() {
+        tracing::debug!("the agent has no ear for this connection any more");
+    }
+    None
 }
 
 async fn send(socket: &mut Socket, message: Outgoing, events: &mpsc::Sender<LinkEvent>) -> Result<(), String> {

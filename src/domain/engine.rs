@@ -192,11 +192,11 @@ impl Engine {
                     course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
                 }
                 // It is still at what it was given before its link was cut.
-                Answer::Declined(reason) if reason == "busy" && row.reason.as_deref() == Some(ASKED_AGAIN) => {
+                Answer::Declined(reason) if reason == BUSY && row.reason.as_deref() == Some(ASKED_AGAIN) => {
                     let until = later(step.now, timeouts.installing);
                     course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
                 }
-                Answer::Declined(reason) if reason == "busy" => {
+                Answer::Declined(reason) if reason == BUSY => {
                     let until = later(step.now, BUSY_PAUSE_S);
                     course.transition(step, key, module, S::Waiting, |row| {
                         row.until = Some(until);
@@ -373,6 +373,9 @@ impl Engine {
 
 /// The mark of a device that is asked again for what it may be installing.
 pub(super) const ASKED_AGAIN: &str = "asked_again";
+
+/// The word of a device that is at something else just now.
+const BUSY: &str = "busy";
 
 /// How long a device that said it is busy is left alone, seconds.
 const BUSY_PAUSE_S: u32 = 60;

@@ -28,13 +28,18 @@ pub(super) fn seen_otherwise(
 ) {
     let key = row.key_id;
     match row.state {
-        S::Waiting => {
-            if let Err(reason) = compare(running, &row.to, course.rollout.allow_rollback) {
+        S::Waiting => match compare(running, &row.to, course.rollout.allow_rollback) {
+            Err(reason) => {
                 course.transition(step, key, &row.module, S::Declined, |row| {
                     row.reason = Some(reason.as_str().to_owned());
                 });
             }
-        }
+            // It was busy and has spoken again: the pause is over.
+            Ok(()) if row.reason.as_deref() == Some(BUSY) => {
+                course.transition(step, key, &row.module, S::Waiting, |_| {});
+            }
+            Ok(()) => {}
+        },
         S::Offered | S::Downloading if new_connection.is_some() => {
             course.transition(step, key, &row.module, S::Waiting, |_| {});
         }

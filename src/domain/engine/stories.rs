@@ -297,3 +297,21 @@ fn a_pause_can_be_made_once_and_stops_new_offers_only() {
     w.pass(5);
     assert_eq!((w.state(id, busy), w.state(id, 1 - busy)), (S::Verified, S::Waiting));
 }
+
+#[test]
+fn a_busy_device_is_left_alone_for_a_minute_or_until_it_speaks_again() {
+    let mut w = world(0..1);
+    let id = w.begin(2, 0, policy());
+    let busy = |w: &mut World| {
+        let effects = w.engine.answered(w.now, KeyId(0), &module(0), &v(2), Answer::Declined("busy".into()));
+        w.carry_out(effects);
+    };
+    busy(&mut w);
+    w.pass(59);
+    assert_eq!(w.state(id, 0), S::Waiting);
+    w.pass(1);
+    assert_eq!(w.state(id, 0), S::Offered);
+    busy(&mut w);
+    w.hello(KeyId(0), false);
+    assert_eq!(w.state(id, 0), S::Offered);
+}
