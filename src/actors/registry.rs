@@ -208,25 +208,25 @@ impl RegistryActor {
 }
 
 impl Handler<Rejoin> for RegistryActor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, rejoin: Rejoin, ctx: &mut Self::Context) {
+    fn handle(&mut self, rejoin: Rejoin, _: &mut Self::Context) -> Self::Result {
         let Rejoin { key_id, session, modules } = rejoin;
         let Some(connected) = self.connected.get(&key_id).filter(|connected| connected.session == session) else {
-            return;
+            return Box::pin(async {});
         };
         self.tell_online(key_id, &connected.device_id.clone(), true, Some(modules.clone()));
-        let Some(arrival) = self.arrival(key_id, modules.clone()) else { return };
+        let Some(arrival) = self.arrival(key_id, modules.clone()) else { return Box::pin(async {}) };
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
-        let saved = async move {
+        Box::pin(async move {
             // Saved before the updater acts on it; tried until it is.
             while let Err(error) = store.set_modules(key_id, modules.clone(), now).await {
                 warn!(%key_id, %error, "versions could not be saved yet");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
+            // The updater ends only with the server.
             let _ = updater.send(FleetEvent::Arrived(arrival)).await;
-        };
-        ctx.spawn(saved.into_actor(self));
+        })
     }
 }
 

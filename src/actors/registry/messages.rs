@@ -40,7 +40,8 @@ pub enum NotJoined {
     Trouble(StoreError),
 }
 
-/// A device tells other versions on the same connection.
+/// A device tells other versions on the same connection. Answered once they are saved and the updater's queue has
+/// them, so that nothing the device says next overtakes them.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Rejoin {

@@ -94,6 +94,8 @@ pub struct SimDevice {
     next_seq: u64,
     kept: VecDeque<Kept>,
     welcomed: bool,
+    /// The versions that the last hello told.
+    said: Modules,
     offers: Vec<Offer>,
     arriving: Option<Box<Arriving>>,
     installing: Option<Box<Offer>>,
@@ -116,6 +118,7 @@ impl SimDevice {
             next_seq: 1,
             kept: VecDeque::new(),
             welcomed: false,
+            said: Modules::new(),
             offers: Vec::new(),
             arriving: None,
             installing: None,
@@ -159,7 +162,8 @@ impl SimDevice {
         }
     }
 
-    fn hello(&self, now: Timestamp) -> Vec<Effect> {
+    fn hello(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.said = self.modules.clone();
         let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone() };
         vec![send(&DeviceMessage::Hello(hello), now), Effect::Said(Said::Hello)]
     }
@@ -189,6 +193,10 @@ impl SimDevice {
                 effects.push(Effect::Interval(report_interval_s));
                 if !std::mem::replace(&mut self.welcomed, true) {
                     effects.extend(self.send_again(now));
+                    // An install ended between hello and welcome.
+                    if self.said != self.modules {
+                        effects.extend(self.hello(now));
+                    }
                 }
                 effects
             }
@@ -240,9 +248,9 @@ impl SimDevice {
     /// Answers an offer: what is higher, or different where rollback is allowed.
     fn choose(&mut self, list: Vec<Offer>, now: Timestamp) -> Effect {
         let mut reply = UpdateReply::default();
-        self.offers.clear();
         for offer in list {
             let (module, version) = (offer.app_name.clone(), offer.version.clone());
+            self.offers.retain(|before| before.app_name != module);
             if compare(self.modules.get(&module), &version, offer.allow_rollback).is_err() {
                 reply.declined.push(Declined { module, version, reason: DeclineReason::NotNewer });
                 continue;
@@ -327,7 +335,7 @@ impl SimDevice {
             effects.extend(self.hello(now));
         }
         if !self.welcomed {
-            // Nobody to tell: the hello of the next connection says what runs.
+            // Nobody to tell: a hello behind the next welcome says what runs.
             effects.retain(|effect| !matches!(effect, Effect::Send(_) | Effect::Said(Said::Hello)));
         }
         effects

@@ -113,3 +113,32 @@ fn reports_are_kept_until_acknowledged_and_sent_again_oldest_first() {
     device.on(now(), Event::Closed);
     assert_eq!(sent(&hear(&mut device, &welcome)).len(), 1);
 }
+
+#[test]
+fn an_install_that_ends_between_hello_and_welcome_is_told_behind_the_welcome() {
+    let mut device = welcomed();
+    offer(&mut device, "1.1.0");
+    package(&mut device, 0);
+    device.on(now(), Event::Bytes(&[7; SIZE]));
+    device.on(now(), Event::Closed);
+    device.on(now(), Event::Opened);
+    assert_eq!(sent(&device.on(now(), Event::InstallEnds)), Vec::<Value>::new());
+    let welcome = json!({"type": "welcome", "device_id": "sim-1", "server_time": "2026-11-22T08:48:00Z",
+        "report_interval_s": 30, "protocol": 1});
+    let behind = sent(&hear(&mut device, &welcome));
+    assert_eq!(behind[0]["version_list"], json!([{"app_name": "app1", "version": "1.1.0"}]));
+}
+
+#[test]
+fn an_offer_of_another_module_leaves_the_one_before_in_place() {
+    let mut device = welcomed();
+    offer(&mut device, "1.1.0");
+    hear(
+        &mut device,
+        &json!({"type": "update_list", "rollout_id": 1,
+        "update_list": [{"app_name": "app2", "version": "2", "size": 1, "sha256": "0".repeat(64)}]}),
+    );
+    package(&mut device, 0);
+    let told = sent(&device.on(now(), Event::Bytes(&[7; SIZE])));
+    assert_eq!(told[0]["received"], json!(SIZE));
+}
