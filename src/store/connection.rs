@@ -59,6 +59,12 @@ impl Address {
 
     #[cfg(feature = "mysql")]
     fn mysql(rest: &str) -> Result<Self, StoreError> {
+        let database = rest.split_once('/').map_or("", |(_, database)| database);
+        if database.split('?').next().unwrap_or_default().is_empty() {
+            let message = "database-url names no database; use mysql://USER:PASSWORD@HOST:PORT/DATABASE, and make it \
+                           first: CREATE DATABASE name";
+            return Err(StoreError::Unusable(message.to_owned()));
+        }
         Ok(Self::Mysql(format!("mysql://{rest}")))
     }
 

@@ -208,12 +208,14 @@ impl Link {
     }
 
     async fn carry_out(&mut self, socket: &mut Socket, effects: Vec<Effect>) -> Result<(), Error> {
-        let mut sent = false;
+        let mut sent = Ok(false);
         for effect in effects {
             match effect {
+                // A link that breaks here takes words with it, but nothing that the device does by itself.
                 Effect::Send(text) => {
-                    socket.feed(Message::text(text)).await?;
-                    sent = true;
+                    if sent.is_ok() {
+                        sent = socket.feed(Message::text(text)).await.map(|()| true);
+                    }
                 }
                 Effect::BeginInstall => self.install_at = Some(Instant::now() + self.shared.settings.install_time),
                 Effect::Interval(seconds) => self.keep_interval(seconds),
@@ -223,7 +225,7 @@ impl Link {
                 Effect::Said(_) => {}
             }
         }
-        if sent { socket.flush().await } else { Ok(()) }
+        if sent? { socket.flush().await } else { Ok(()) }
     }
 
     /// The server's interval counts unless the swarm has one of its own.
