@@ -336,6 +336,7 @@ impl SimDevice {
         }
         if !self.welcomed {
             // Nobody to tell: a hello behind the next welcome says what runs.
+            self.said.clear();
             effects.retain(|effect| !matches!(effect, Effect::Send(_) | Effect::Said(Said::Hello)));
         }
         effects
