@@ -169,15 +169,19 @@ impl Handler<Join> for RegistryActor {
         };
         *self.joining.entry(join.device_id.clone()).or_default() += 1;
         let saved = async move { store.join(request).await };
-        let taken = saved.into_actor(self).map(move |outcome, registry, _| match registry.join_saved(&join, outcome) {
-            Ok(JoinOutcome::Joined { key_id, tags, enrolled }) => {
-                let token = token.filter(|_| enrolled);
-                let Join { device_id, modules, door, .. } = join;
-                let joined = registry.take_in(Taken { key_id, tags, token, device_id, modules: modules.clone(), door });
-                Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
+        let taken = saved.into_actor(self).map(move |outcome, registry, _| {
+            registry.no_longer_joining(&join.device_id);
+            match outcome {
+                Ok(JoinOutcome::Joined { key_id, tags, enrolled }) => {
+                    let token = token.filter(|_| enrolled);
+                    let Join { device_id, modules, door, .. } = join;
+                    let joined =
+                        registry.take_in(Taken { key_id, tags, token, device_id, modules: modules.clone(), door });
+                    Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
+                }
+                Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
+                Err(error) => Err(NotJoined::Trouble(error)),
             }
-            Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
-            Err(error) => Err(NotJoined::Trouble(error)),
         });
         let told = taken.then(|outcome, registry, _| {
             async move {
@@ -196,14 +200,13 @@ impl Handler<Join> for RegistryActor {
 
 impl RegistryActor {
     /// A hello has been saved, or not.
-    fn join_saved(&mut self, join: &Join, outcome: Result<JoinOutcome, StoreError>) -> Result<JoinOutcome, StoreError> {
-        if let Some(count) = self.joining.get_mut(&join.device_id) {
+    fn no_longer_joining(&mut self, device_id: &DeviceId) {
+        if let Some(count) = self.joining.get_mut(device_id) {
             *count -= 1;
             if *count == 0 {
-                self.joining.remove(&join.device_id);
+                self.joining.remove(device_id);
             }
         }
-        outcome
     }
 }
 
@@ -241,35 +244,46 @@ impl Handler<Leave> for RegistryActor {
         let Some(gone) = self.connected.remove(&key_id) else { return };
         self.tell_online(key_id, &gone.device_id, false, None);
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
-        let coming_back = self.joining.contains_key(&gone.device_id);
+        if self.joining.contains_key(&gone.device_id) {
+            // Its next hello is being saved: a goodbye written now would come behind it.
+            self.leave_unless_back(key_id, gone.device_id, ctx);
+            let told = async move { updater.send(FleetEvent::Departed(key_id, session)).await };
+            ctx.spawn(told.into_actor(self).map(|_, _, _| ()));
+            return;
+        }
+        // Side by side, so that the goodbye keeps its place before a hello that comes next.
         let saved = async move {
-            let told = updater.send(FleetEvent::Departed(key_id, session));
-            if coming_back {
-                let _ = told.await;
-                return Ok(());
-            }
-            // Side by side, so that the goodbye keeps its place before a hello that comes next.
-            futures_util::join!(told, store.leave(key_id, now)).1
+            futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), store.leave(key_id, now)).1
         };
-        ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| registry.left(key_id, saved, ctx)));
+        ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| {
+            registry.left(key_id, gone.device_id, saved, ctx);
+        }));
     }
 }
 
 impl RegistryActor {
-    /// A goodbye that could not be saved is tried again, unless the device is back.
-    fn left(&mut self, key_id: KeyId, saved: Result<(), StoreError>, ctx: &mut Context<Self>) {
+    fn left(&mut self, key_id: KeyId, device_id: DeviceId, saved: Result<(), StoreError>, ctx: &mut Context<Self>) {
         if let Err(error) = saved {
-            warn!(%key_id, %error, "a goodbye could not be saved yet");
-            ctx.run_later(RETRY_PAUSE, move |registry, ctx| {
-                if !registry.connected.contains_key(&key_id) {
-                    let (store, now) = (registry.store.clone(), registry.clock.now());
-                    let again = async move { store.leave(key_id, now).await };
-                    ctx.spawn(again.into_actor(registry).map(move |saved, registry, ctx| {
-                        registry.left(key_id, saved, ctx);
-                    }));
-                }
-            });
+            warn!(%device_id, %error, "a goodbye could not be saved yet");
+            self.leave_unless_back(key_id, device_id, ctx);
         }
+    }
+
+    /// Saves a goodbye in a while, unless the device is back by then.
+    fn leave_unless_back(&mut self, key_id: KeyId, device_id: DeviceId, ctx: &mut Context<Self>) {
+        ctx.run_later(RETRY_PAUSE, move |registry, ctx| {
+            if registry.connected.contains_key(&key_id) {
+                return;
+            }
+            if registry.joining.contains_key(&device_id) {
+                return registry.leave_unless_back(key_id, device_id, ctx);
+            }
+            let (store, now) = (registry.store.clone(), registry.clock.now());
+            let saved = async move { store.leave(key_id, now).await };
+            ctx.spawn(saved.into_actor(registry).map(move |saved, registry, ctx| {
+                registry.left(key_id, device_id, saved, ctx);
+            }));
+        });
     }
 }
 
