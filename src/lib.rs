@@ -9,7 +9,8 @@
 //! - An update is done when the device is seen to run it, for its health window
 //!   (`success_is_what_the_device_is_seen_to_run_for_the_health_window`).
 //! - A late goodbye does not evict its successor (`a_late_goodbye_does_not_evict_its_successor`).
-//! - Final states are left only by an admin's retry (`a_final_state_is_left_only_by_an_admins_retry`).
+//! - Final states are left only for another turn: an admin's retry, a newer rollout called off, a device that came
+//!   back with another version (`a_final_state_is_left_only_for_another_turn`).
 
 // What is true: the rules, pure.
 pub mod domain;

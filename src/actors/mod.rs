@@ -17,24 +17,27 @@ mod prepare;
 mod registry;
 mod status_logger;
 mod updater;
+mod watch;
+mod way_back;
 
 use self::device::Links;
 use self::intake::Intake;
 use self::registry::{CountConnections, Disconnect, Drain, Refresh, RegistryActor};
 use self::status_logger::{Finish, LoggerState, StatusLoggerActor};
-use self::updater::{CountLive, Forget, Start, Steer, Steering, UpdaterActor};
+use self::updater::{CountLive, Explain, Forget, Free, Retry, Start, Steer, TakeBack, UpdaterActor, UpdaterParts};
+use self::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{
-    Decision, DeviceAuth, Facts, KeyId, LiveEvent, ModuleName, Plan, RolloutId, RolloutRequest, SessionLimits,
-    Standing, Version, decide,
+    Assignment, Decision, Device, DeviceAuth, Facts, KeyId, LiveEvent, ModuleName, Plan, RolloutId, RolloutRequest,
+    SessionLimits, Standing, Version, decide,
 };
 use crate::store::StatusLog;
 use crate::store::{Blobs, Store, StoreError};
 
 pub use self::feed::Feed;
 pub use self::status_logger::Keep;
-pub use self::updater::FleetEvent;
+pub use self::updater::{FleetEvent, Steering, TakenBack};
 
 /// Events of devices that may wait for the updater.
 const UPDATER_QUEUE: usize = 64 * 1024;
@@ -74,6 +77,9 @@ pub enum RolloutError {
     /// 404
     #[error("there is no such rollout")]
     NotFound,
+    /// Who asked for a rollout can't be the second person to agree to it: 403.
+    #[error("a second person must agree: whoever asked for the rollout can't")]
+    SecondPerson,
     /// The state forbids it, or the same rollout is live: 409.
     #[error("{0}")]
     Conflict(String),
@@ -144,7 +150,8 @@ impl Fleet {
     /// When the open rollouts can't be read.
     pub async fn start_actors(config: &Config, parts: Parts) -> Result<Self, StoreError> {
         let Parts { store, blobs, log, clock } = parts;
-        let open = store.open_rollouts().await?;
+        let (open, strikes) = (store.open_rollouts().await?, store.strikes().await?);
+        let watch = Arc::new(Watch::default());
         let feed = Feed::default();
         let (events, event_queue) = mpsc::channel(UPDATER_QUEUE);
         let (intake, report_queue) = Intake::new(config.limits.intake_reports, config.limits.intake_bytes);
@@ -154,7 +161,12 @@ impl Fleet {
         };
         let updater = {
             let (store, clock, feed, registry) = (store.clone(), clock.clone(), feed.clone(), registry.clone());
-            let actor = UpdaterActor::new(store, clock, feed, registry, event_queue, open);
+            let (watch, fleet_limit, approval) =
+                (watch.clone(), config.rollouts.max_in_flight, config.rollouts.approval);
+            let events = event_queue;
+            let parts =
+                UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, fleet_limit, approval };
+            let actor = UpdaterActor::new(parts);
             UpdaterActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
         let logger_state = Arc::new(Mutex::new(LoggerState::default()));
@@ -163,7 +175,8 @@ impl Fleet {
             let keep =
                 Keep { days: history.keep_days, thin_after_h: history.thin_after_h, thin_step_s: history.thin_step_s };
             let (store, feed, clock, state) = (store.clone(), feed.clone(), clock.clone(), logger_state.clone());
-            let actor = StatusLoggerActor::new(report_queue, store, log, feed, clock, keep, state);
+            let events = events.clone();
+            let actor = StatusLoggerActor::new(report_queue, store, log, feed, clock, keep, state, watch, events);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
         let seconds = |n: u32| chrono::TimeDelta::seconds(i64::from(n));
@@ -202,33 +215,44 @@ impl Fleet {
         self.updater.send(Start(request)).await.unwrap_or_else(|_| Err(RolloutError::ending()))
     }
 
-    /// Offers nothing new; what is under way goes on.
+    /// Pauses, resumes, calls off, launches or agrees to a rollout.
     ///
     /// # Errors
-    /// [`RolloutError::NotFound`], or [`RolloutError::Conflict`] where the state forbids it.
-    pub async fn pause(&self, id: RolloutId, by: &str) -> Result<(), RolloutError> {
-        self.steer(id, Steering::Pause, by).await
-    }
-
-    /// Goes on.
-    ///
-    /// # Errors
-    /// As [`pause`](Self::pause).
-    pub async fn resume(&self, id: RolloutId, by: &str) -> Result<(), RolloutError> {
-        self.steer(id, Steering::Resume, by).await
-    }
-
-    /// Calls a rollout off, transfers under way too.
-    ///
-    /// # Errors
-    /// As [`pause`](Self::pause).
-    pub async fn cancel(&self, id: RolloutId, by: &str) -> Result<(), RolloutError> {
-        self.steer(id, Steering::Cancel, by).await
-    }
-
-    async fn steer(&self, id: RolloutId, how: Steering, by: &str) -> Result<(), RolloutError> {
+    /// [`RolloutError::NotFound`], [`RolloutError::SecondPerson`], or [`RolloutError::Conflict`] where the state
+    /// forbids it.
+    pub async fn steer(&self, id: RolloutId, how: Steering, by: &str) -> Result<(), RolloutError> {
         let steered = self.updater.send(Steer { id, how, by: by.to_owned() }).await;
         steered.unwrap_or_else(|_| Err(RolloutError::ending()))
+    }
+
+    /// Tries again what ended badly, on these devices or on all. Returns how many assignments that were.
+    ///
+    /// # Errors
+    /// As [`steer`](Self::steer).
+    pub async fn retry(&self, id: RolloutId, only: Option<Vec<KeyId>>, by: &str) -> Result<usize, RolloutError> {
+        let retried = self.updater.send(Retry { id, only, by: by.to_owned() }).await;
+        retried.unwrap_or_else(|_| Err(RolloutError::ending()))
+    }
+
+    /// Takes a rollout back: plans and starts the way to what each device ran before.
+    ///
+    /// # Errors
+    /// As [`steer`](Self::steer), and [`RolloutError::Invalid`] where nothing can go back.
+    pub async fn take_back(&self, id: RolloutId, by: &str) -> Result<TakenBack, RolloutError> {
+        let taken = self.updater.send(TakeBack { id, by: by.to_owned() }).await;
+        taken.unwrap_or_else(|_| Err(RolloutError::ending()))
+    }
+
+    /// Frees a device from quarantine. Returns how many packages it was kept from.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn free(&self, key_id: KeyId) -> Result<u64, StoreError> {
+        let freed = self.store.free_from_quarantine(key_id).await?;
+        if let Err(error) = self.updater.send(Free(key_id)).await {
+            warn!(%error, %key_id, "the updater hears of it at its next start");
+        }
+        Ok(freed)
     }
 
     /// For every module that the device runs or should run: what is to be done, and if nothing, why.
@@ -242,23 +266,20 @@ impl Fleet {
         modules.extend(rows.iter().map(|row| row.module.clone()));
         modules.sort();
         modules.dedup();
+        let open = self.updater.send(Explain(key_id)).await.unwrap_or_default();
         let mut whys = Vec::with_capacity(modules.len());
         for module in modules {
             let row = rows.iter().find(|row| row.module == module);
-            let summary = match row {
-                Some(row) => self.store.rollout(row.rollout).await?,
-                None => None,
-            };
-            let held = |row: &&crate::domain::Assignment| row.module == module && row.state.holds_a_lease();
-            let standing = row.zip(summary.as_ref()).map(|(assignment, summary)| Standing {
-                rollout: &summary.rollout,
-                assignment,
-                slots_free: summary.counts.sum(crate::domain::AssignmentState::holds_a_lease)
-                    < u64::from(summary.rollout.policy.max_in_flight),
-                busy_elsewhere: rows.iter().find(held).is_some_and(|other| other.rollout != assignment.rollout),
+            let live = row.and_then(|row| {
+                open.iter().find(|(id, of, _)| *id == row.rollout && *of == module).map(|(.., decision)| decision)
             });
-            let facts = Facts { online: device.online, running: device.modules.get(&module) };
-            let (code, sentence) = match decide(facts, standing, self.clock.now()) {
+            let decision = match (live, row) {
+                (Some(decision), _) => decision.clone(),
+                // The updater has nothing open for it: what is saved says how it ended.
+                (None, Some(row)) => self.settled(&device, row).await?,
+                (None, None) => decide(Facts { online: device.online, running: None }, None, self.clock.now()),
+            };
+            let (code, sentence) = match decision {
                 Decision::Offer => ("next", "It is asked in a moment.".to_owned()),
                 Decision::Nothing(reason) => (reason.code(), reason.sentence()),
             };
@@ -266,6 +287,16 @@ impl Fleet {
             whys.push(Why { module, code, sentence, rollout_id, target });
         }
         Ok(whys)
+    }
+
+    async fn settled(&self, device: &Device, row: &Assignment) -> Result<Decision, StoreError> {
+        let facts = Facts { online: device.online, running: device.modules.get(&row.module) };
+        let Some(summary) = self.store.rollout(row.rollout).await? else {
+            return Ok(decide(facts, None, self.clock.now()));
+        };
+        let (rollout, assignment) = (&summary.rollout, row);
+        let standing = Standing { rollout, assignment, full: None, opens_at: None, busy_elsewhere: false, unmet: None };
+        Ok(decide(facts, Some(standing), self.clock.now()))
     }
 
     /// Bytes received of a transfer under way, and its size.

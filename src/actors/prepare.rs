@@ -1,11 +1,11 @@
 //! From what an admin asks for to a rollout that is written down: checks, plan, rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{FieldError, RolloutError};
 use crate::domain::{
-    Assignment, AssignmentState, Counts, DeviceId, KeyId, Plan, Policy, Release, Rollout, RolloutId, RolloutPackage,
-    RolloutRequest, RolloutState, Target, Timestamp, plan,
+    Assignment, AssignmentState, Candidate, Counts, DeviceId, KeyId, OpenCourse, Plan, Policy, Release, Rollout,
+    RolloutId, RolloutPackage, RolloutRequest, RolloutState, Target, Timestamp, Turn, plan,
 };
 use crate::store::{NewRollout, Store, StoreError};
 
@@ -14,10 +14,7 @@ const MAX_PACKAGES: usize = 100;
 
 /// A rollout that is on disk, as the engine takes it.
 pub(super) struct Ready {
-    pub rollout: Rollout,
-    pub rows: Vec<Assignment>,
-    pub tallies: Vec<(u32, Counts)>,
-    pub members: Vec<KeyId>,
+    pub open: OpenCourse,
     /// Since when those of them that are offline are.
     pub away: Vec<(KeyId, Timestamp)>,
 }
@@ -77,6 +74,15 @@ pub(super) async fn make_plan(
         return Err(RolloutError::Invalid(errors));
     }
     let candidates = store.candidates(&request.target).await?;
+    plan_over(request, releases, candidates)
+}
+
+/// Plans over the devices that the target includes.
+pub(super) fn plan_over(
+    request: &RolloutRequest,
+    releases: Vec<Release>,
+    candidates: Vec<Candidate>,
+) -> Result<Planned, RolloutError> {
     if let Some(error) = missing(&request.target, candidates.iter().map(|c| &c.device_id).collect()) {
         return Err(RolloutError::Invalid(vec![error]));
     }
@@ -125,26 +131,38 @@ fn missing(target: &Target, mut found: Vec<&DeviceId>) -> Option<FieldError> {
     }
 }
 
-/// Checks, plans, and writes down.
-pub(super) async fn write_down(store: &Store, request: RolloutRequest, now: Timestamp) -> Result<Ready, RolloutError> {
-    let Planned { plan, releases, away } = make_plan(store, &request, now).await?;
-    let rows = plan.assignments(now);
-    let exclusions = plan.exclusions(&releases, now);
-    let rollout = first_row(&request, releases, &plan, now);
-    let assignments: Vec<Assignment> = rows.iter().chain(&exclusions).cloned().collect();
-    let tallies = tally(&assignments);
-    let mut members: Vec<KeyId> = assignments.iter().map(|row| row.key_id).collect();
-    members.dedup();
-    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
-    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
-    Ok(Ready { rollout: Rollout { id, ..rollout }, rows, tallies, members, away })
+/// Checks, plans, and writes down. `approval`: a second person must agree first.
+pub(super) async fn write_down(
+    store: &Store,
+    request: RolloutRequest,
+    now: Timestamp,
+    approval: bool,
+) -> Result<Ready, RolloutError> {
+    let planned = make_plan(store, &request, now).await?;
+    let state = match (request.draft, approval, request.policy.not_before) {
+        (true, ..) => RolloutState::Draft,
+        (false, true, _) => RolloutState::AwaitingApproval,
+        (false, false, Some(_)) => RolloutState::Scheduled,
+        (false, false, None) => RolloutState::Running,
+    };
+    write_plan(store, &request, planned, now, state, None).await
 }
 
-fn first_row(request: &RolloutRequest, releases: Vec<Release>, plan: &Plan, now: Timestamp) -> Rollout {
-    let scheduled = request.policy.not_before.is_some();
-    Rollout {
+/// Writes down what was planned. `takes_back`: the rollout that it is the way back of.
+pub(super) async fn write_plan(
+    store: &Store,
+    request: &RolloutRequest,
+    planned: Planned,
+    now: Timestamp,
+    state: RolloutState,
+    takes_back: Option<RolloutId>,
+) -> Result<Ready, RolloutError> {
+    let Planned { plan, releases, away } = planned;
+    let rows = plan.assignments(now);
+    let exclusions = plan.exclusions(&releases, now);
+    let rollout = Rollout {
         id: RolloutId(0),
-        state: if scheduled { RolloutState::Scheduled } else { RolloutState::Running },
+        state,
         why: None,
         packages: releases.into_iter().map(|release| RolloutPackage { release, previous_version: None }).collect(),
         allow_rollback: request.allow_rollback,
@@ -155,7 +173,20 @@ fn first_row(request: &RolloutRequest, releases: Vec<Release>, plan: &Plan, now:
         created_at: now,
         created_by: request.by.clone(),
         ended_at: None,
+        approved_by: None,
+        takes_back,
+        plan: plan.summary(),
+    };
+    let assignments: Vec<Assignment> = rows.iter().chain(&exclusions).cloned().collect();
+    let tallies = tally(&assignments);
+    let mut turns: HashMap<KeyId, Turn> = HashMap::new();
+    for row in &assignments {
+        turns.entry(row.key_id).or_insert(Turn::new(row.stage));
     }
+    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
+    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
+    let rollout = Rollout { id, ..rollout };
+    Ok(Ready { open: OpenCourse { rollout, rows, tallies, turns, recent_starts: Vec::new() }, away })
 }
 
 fn tally(rows: &[Assignment]) -> Vec<(u32, Counts)> {

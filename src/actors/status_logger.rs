@@ -14,10 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
-use super::Feed;
 use super::intake::Queued;
+use super::watch::Watch;
+use super::{Feed, FleetEvent};
 use crate::clock::Clock;
-use crate::domain::{BootId, KeyId, LiveEvent, SeqSet};
+use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
 use crate::store::StatusLog;
 use crate::store::{LogPosition, RecordBatch, StatusRecord, Store, StoreError};
 
@@ -80,9 +81,13 @@ impl StatusLoggerActor {
         clock: Clock,
         keep: Keep,
         state: Arc<Mutex<LoggerState>>,
+        watch: Arc<Watch>,
+        updater: mpsc::Sender<FleetEvent>,
     ) -> Self {
         let log = Arc::new(Mutex::new(log));
-        let writer = Writer { queue, store: store.clone(), log: Arc::clone(&log), feed, state, runs: HashMap::new() };
+        let at_hand = Arc::clone(&log);
+        let runs = HashMap::new();
+        let writer = Writer { queue, store: store.clone(), log: at_hand, feed, state, watch, updater, runs };
         Self { writer: Some(writer), store, log, clock, keep, finished: None, stop: None }
     }
 
@@ -99,6 +104,11 @@ impl StatusLoggerActor {
                 Ok(0) => {}
                 Ok(samples) => info!(samples, "history was thinned"),
                 Err(error) => warn!(%error, "history could not be thinned"),
+            }
+            match store.prune_rollout_history(now - days(keep.days)).await {
+                Ok(0) => {}
+                Ok(changes) => info!(changes, "old changes of assignments were deleted"),
+                Err(error) => warn!(%error, "old changes of assignments could not be deleted"),
             }
         };
         ctx.spawn(done.into_actor(self));
@@ -147,6 +157,8 @@ struct Writer {
     log: Arc<Mutex<StatusLog>>,
     feed: Feed,
     state: Arc<Mutex<LoggerState>>,
+    watch: Arc<Watch>,
+    updater: mpsc::Sender<FleetEvent>,
     /// Which numbers of a run are on disk.
     runs: HashMap<(KeyId, BootId), SeqSet>,
 }
@@ -294,6 +306,11 @@ impl Writer {
         let watched = self.feed.is_watched();
         for Queued { pending, .. } in group {
             let report = &pending.report;
+            if self.watch.wants(pending.key_id) {
+                let vitals = Vitals::of(report, pending.received_at);
+                // An updater that has no room has missed a report, as if the device had not sent it.
+                let _ = self.updater.try_send(FleetEvent::Reported(pending.key_id, vitals));
+            }
             if watched {
                 self.feed.tell(LiveEvent::Report {
                     key_id: pending.key_id,

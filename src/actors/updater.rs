@@ -4,21 +4,27 @@
 //! waits, and only then devices are asked, watchers are told, and admins are answered. While the database is not
 //! there, changes wait here, newest state of each row only, and nothing is said.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+mod outbox;
+mod steering;
+
+use self::outbox::Outbox;
+pub use self::steering::{CountLive, Explain, Forget, Free, Retry, Start, Steer, Steering, TakeBack, TakenBack};
+use super::Feed;
 use super::registry::{RegistryActor, Say};
-use super::{Feed, RolloutError, prepare};
+use super::watch::Watch;
 use crate::clock::Clock;
 use crate::domain::{
-    Answer, Arrival, Assignment, Doing, Effects, Engine, KeyId, LiveEvent, ModuleName, Refusal, Rollout, RolloutId,
-    RolloutRequest, SessionNo, Speech, Version,
+    Answer, Arrival, Assignment, Doing, Effects, Engine, KeyId, LiveEvent, ModuleName, OpenCourse, Rollout, SessionNo,
+    Strike, Version, Vitals,
 };
-use crate::store::{OpenRollout, RolloutChanges, Store};
+use crate::store::{RolloutChanges, Store};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -32,69 +38,20 @@ const RETRY_MOST: Duration = Duration::from_secs(5);
 pub enum FleetEvent {
     Arrived(Arrival),
     Departed(KeyId, SessionNo),
-    Answered { key_id: KeyId, module: ModuleName, version: Version, answer: Answer },
-    Did { key_id: KeyId, module: ModuleName, version: Version, doing: Doing },
-}
-
-/// Start a rollout.
-#[derive(Message)]
-#[rtype(result = "Result<RolloutId, RolloutError>")]
-pub struct Start(pub RolloutRequest);
-
-/// Steer a rollout.
-#[derive(Message)]
-#[rtype(result = "Result<(), RolloutError>")]
-pub struct Steer {
-    pub id: RolloutId,
-    pub how: Steering,
-    pub by: String,
-}
-
-/// What an admin does to a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Steering {
-    Pause,
-    Resume,
-    Cancel,
-}
-
-/// A device was deleted.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Forget(pub KeyId);
-
-/// Rollouts that are live.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountLive;
-
-/// What waits to be saved, and what is to be done after it.
-#[derive(Default)]
-struct Outbox {
-    rollouts: HashMap<RolloutId, Rollout>,
-    assignments: HashMap<(RolloutId, KeyId, ModuleName), Assignment>,
-    speech: Vec<Speech>,
-    waiters: Vec<oneshot::Sender<()>>,
-}
-
-impl Outbox {
-    fn is_empty(&self) -> bool {
-        self.rollouts.is_empty() && self.assignments.is_empty() && self.speech.is_empty() && self.waiters.is_empty()
-    }
-
-    fn add(&mut self, effects: Effects) {
-        self.rollouts.extend(effects.rollouts.into_iter().map(|rollout| (rollout.id, rollout)));
-        let keyed = effects.assignments.into_iter().map(|row| ((row.rollout, row.key_id, row.module.clone()), row));
-        self.assignments.extend(keyed);
-        self.speech.extend(effects.speech);
-    }
-
-    fn changes(&self) -> RolloutChanges {
-        RolloutChanges {
-            rollouts: self.rollouts.values().cloned().collect(),
-            assignments: self.assignments.values().cloned().collect(),
-        }
-    }
+    Answered {
+        key_id: KeyId,
+        module: ModuleName,
+        version: Version,
+        answer: Answer,
+    },
+    Did {
+        key_id: KeyId,
+        module: ModuleName,
+        version: Version,
+        doing: Doing,
+    },
+    /// A report of a device that is watched was stored.
+    Reported(KeyId, Vitals),
 }
 
 /// See the module.
@@ -107,26 +64,41 @@ pub struct UpdaterActor {
     engine: Engine,
     outbox: Outbox,
     saving: bool,
+    watch: Arc<Watch>,
+    approval: bool,
+}
+
+/// What the updater is made of.
+pub struct UpdaterParts {
+    pub store: Store,
+    pub clock: Clock,
+    pub feed: Feed,
+    pub registry: Addr<RegistryActor>,
+    pub events: mpsc::Receiver<FleetEvent>,
+    /// The rollouts that the last life left open, and what failed for good before.
+    pub open: Vec<OpenCourse>,
+    pub strikes: Vec<Strike>,
+    /// Whose reports the updater wants.
+    pub watch: Arc<Watch>,
+    /// Assignments of all rollouts that may be under way at once.
+    pub fleet_limit: Option<u32>,
+    /// Whether a second person must agree to a rollout.
+    pub approval: bool,
 }
 
 impl UpdaterActor {
-    /// An updater that takes up the rollouts that the last life left open.
+    /// An updater that takes up what the last life left open.
     #[must_use]
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        feed: Feed,
-        registry: Addr<RegistryActor>,
-        events: mpsc::Receiver<FleetEvent>,
-        open: Vec<OpenRollout>,
-    ) -> Self {
-        let (mut engine, mut outbox) = (Engine::default(), Outbox::default());
+    pub fn new(parts: UpdaterParts) -> Self {
+        let UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, fleet_limit, approval } = parts;
+        let (mut engine, mut outbox) = (Engine::new(fleet_limit, strikes), Outbox::default());
         for open in open {
-            let OpenRollout { rollout, open, tallies, members } = open;
-            info!(rollout_id = %rollout.id, state = %rollout.state, open = open.len(), "a rollout is taken up");
-            outbox.add(engine.take_up(clock.now(), rollout, open, tallies, members));
+            let id = open.rollout.id;
+            info!(rollout_id = %id, state = %open.rollout.state, open = open.rows.len(), "a rollout is taken up");
+            outbox.add(engine.take_up(clock.now(), open));
+            watch.add(engine.watched(id));
         }
-        Self { store, clock, feed, registry, events: Some(events), engine, outbox, saving: false }
+        Self { store, clock, feed, registry, events: Some(events), engine, outbox, saving: false, watch, approval }
     }
 
     fn on_event(&mut self, event: FleetEvent, ctx: &mut Context<Self>) {
@@ -140,11 +112,15 @@ impl UpdaterActor {
             FleetEvent::Did { key_id, module, version, doing } => {
                 self.engine.did(now, key_id, &module, &version, doing)
             }
+            FleetEvent::Reported(key_id, vitals) => self.engine.reported(now, key_id, vitals),
         };
         self.carry_out(effects, ctx);
     }
 
     fn carry_out(&mut self, effects: Effects, ctx: &mut Context<Self>) {
+        for key in effects.assignments.iter().map(|row| row.key_id) {
+            self.watch.set(key, self.engine.watches(key));
+        }
         self.outbox.add(effects);
         self.save(ctx);
     }
@@ -159,7 +135,7 @@ impl UpdaterActor {
         let store = self.store.clone();
         let saved = async move {
             let changes = outbox.changes();
-            if !changes.rollouts.is_empty() || !changes.assignments.is_empty() {
+            if !changes.is_empty() {
                 save_until_done(&store, changes).await;
             }
             outbox
@@ -228,88 +204,4 @@ impl StreamHandler<FleetEvent> for UpdaterActor {
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}
-}
-
-impl Handler<Start> for UpdaterActor {
-    type Result = ResponseFuture<Result<RolloutId, RolloutError>>;
-
-    fn handle(&mut self, Start(request): Start, ctx: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        if let Some(same) = prepare::same_rollout(self.engine.rollouts(), &request) {
-            let _ = answer.send(Err(same));
-        } else {
-            let (store, now) = (self.store.clone(), self.clock.now());
-            let written = async move { prepare::write_down(&store, request, now).await };
-            // Nothing else is handled until it is written down: of two admins who press at once, the second is told.
-            ctx.wait(written.into_actor(self).map(|written, updater, ctx| {
-                let answered = written.map(|ready| {
-                    let id = ready.rollout.id;
-                    let now = updater.clock.now();
-                    let prepare::Ready { rollout, rows, tallies, members, away } = ready;
-                    let effects = updater.engine.begin(now, rollout, rows, tallies, members, away);
-                    updater.carry_out(effects, ctx);
-                    id
-                });
-                // Who asked may have gone; the rollout goes on all the same.
-                let _ = answer.send(answered);
-            }));
-        }
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(RolloutError::ending())) })
-    }
-}
-
-impl Handler<Steer> for UpdaterActor {
-    type Result = ResponseFuture<Result<(), RolloutError>>;
-
-    fn handle(&mut self, steer: Steer, ctx: &mut Self::Context) -> Self::Result {
-        let Steer { id, how, by } = steer;
-        let now = self.clock.now();
-        let steered = match how {
-            Steering::Pause => self.engine.pause(now, id, format!("paused by {by}")),
-            Steering::Resume => self.engine.resume(now, id),
-            Steering::Cancel => self.engine.cancel(now, id, format!("cancelled by {by}")),
-        };
-        let effects = match steered {
-            Ok(effects) => effects,
-            Err(refusal) => {
-                let store = self.store.clone();
-                return Box::pin(async move { Err(refused(&store, id, refusal).await) });
-            }
-        };
-        info!(rollout_id = %id, ?how, by, "a rollout was steered");
-        let (done, saved) = oneshot::channel();
-        self.outbox.waiters.push(done);
-        self.carry_out(effects, ctx);
-        Box::pin(async move { saved.await.map_err(|_| RolloutError::ending()) })
-    }
-}
-
-/// One that the engine has not in hand has ended, or never was.
-async fn refused(store: &Store, id: RolloutId, refusal: Refusal) -> RolloutError {
-    match (refusal, store.rollout(id).await) {
-        (Refusal::Forbidden(_), _) => RolloutError::Conflict(refusal.to_string()),
-        (Refusal::NotLive, Ok(Some(summary))) => {
-            RolloutError::Conflict(Refusal::Forbidden(summary.rollout.state).to_string())
-        }
-        (Refusal::NotLive, Ok(None)) => RolloutError::NotFound,
-        (Refusal::NotLive, Err(error)) => RolloutError::Unavailable(error.to_string()),
-    }
-}
-
-impl Handler<Forget> for UpdaterActor {
-    type Result = ();
-
-    fn handle(&mut self, Forget(key_id): Forget, ctx: &mut Self::Context) {
-        let effects = self.engine.forget(self.clock.now(), key_id);
-        self.outbox.assignments.retain(|(_, key, _), _| *key != key_id);
-        self.carry_out(effects, ctx);
-    }
-}
-
-impl Handler<CountLive> for UpdaterActor {
-    type Result = usize;
-
-    fn handle(&mut self, _: CountLive, _: &mut Self::Context) -> usize {
-        self.engine.rollouts().filter(|rollout| rollout.state.is_live()).count()
-    }
 }

@@ -52,6 +52,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub log: LogConfig,
     pub history: HistoryConfig,
+    pub rollouts: RolloutConfig,
     pub limits: Limits,
 }
 
@@ -92,6 +93,15 @@ pub struct HistoryConfig {
     pub thin_after_h: u32,
     /// ... to one sample in this many seconds.
     pub thin_step_s: u32,
+}
+
+/// What holds for every rollout.
+#[derive(Debug, Clone, Default)]
+pub struct RolloutConfig {
+    /// Assignments of all rollouts that may be under way at once; `None`: no limit beside each rollout's own.
+    pub max_in_flight: Option<u32>,
+    /// Whether a second person must agree to a rollout before it goes out.
+    pub approval: bool,
 }
 
 /// What protects the server.
@@ -137,6 +147,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log: LogConfig { body: true, max_bytes: 64 * MIB, keep_days: 30 },
             history: HistoryConfig { keep_days: 30, thin_after_h: 48, thin_step_s: 600 },
+            rollouts: RolloutConfig::default(),
             limits: Limits::default(),
         }
     }

@@ -73,6 +73,14 @@ pub const SETTINGS: &[Setting] = &[
     setting("history.thin_step_s", "seconds between two thinned samples, 1 to 86400", |c, t| {
         set(&mut c.history.thin_step_s, within(t, 1..=86_400))
     }),
+    setting(
+        "rollouts.max_in_flight",
+        "updates under way in all rollouts together, 1 to 1000000; 0: no limit",
+        |c, t| set(&mut c.rollouts.max_in_flight, within(t, 0..=1_000_000).map(|n: u32| Some(n).filter(|n| *n > 0))),
+    ),
+    setting("rollouts.approval", "true or false: whether a second person must agree to a rollout", |c, t| {
+        set(&mut c.rollouts.approval, parse(t, "true or false"))
+    }),
     setting("limits.upgrades_per_s", "new device connections a second, 1 to 100000", |c, t| {
         set(&mut c.limits.upgrades_per_s, within(t, 1..=100_000))
     }),

@@ -111,6 +111,10 @@ impl AssignmentState {
             (S::Verifying, S::Waiting | S::Failed | S::Reverted | S::TimedOut) => true,
             // An admin asks for another try.
             (S::Failed | S::Reverted | S::TimedOut | S::Declined, S::Waiting) => true,
+            // The rollout that took it over was called off.
+            (S::Superseded, S::Waiting) => true,
+            // The device came back with another version: another turn, or given up on.
+            (S::Verified, S::Waiting | S::Reverted) => true,
             _ => false,
         }
     }
@@ -194,11 +198,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_final_state_is_left_only_by_an_admins_retry() {
-        for from in AssignmentState::ALL.into_iter().filter(|s| s.is_final()) {
-            for to in AssignmentState::ALL {
-                let retry = to == AssignmentState::Waiting && (from.is_failure() || from == AssignmentState::Declined);
-                assert_eq!(from.may_become(to), retry, "{from} -> {to}");
+    fn a_final_state_is_left_only_for_another_turn() {
+        use AssignmentState as S;
+        for from in S::ALL.into_iter().filter(|s| s.is_final()) {
+            for to in S::ALL {
+                let retried = to == S::Waiting && (from.is_failure() || from == S::Declined);
+                let handed_back = (from, to) == (S::Superseded, S::Waiting);
+                let came_back = from == S::Verified && matches!(to, S::Waiting | S::Reverted);
+                assert_eq!(from.may_become(to), retried || handed_back || came_back, "{from} -> {to}");
             }
         }
     }

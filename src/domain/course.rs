@@ -6,31 +6,64 @@
 //! What holds, whatever happens (shown by `engine_model`):
 //! - assignments that hold a lease are never more than `max_in_flight`;
 //! - a lease has a time at which it ends, and that time is among the wakes;
-//! - a final assignment is not touched again.
+//! - a final assignment is touched again only by an admin's retry, when the rollout that superseded it is called off,
+//!   and when a device that was verified comes back with another version.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use chrono::TimeDelta;
 
+use super::health::HealthGate;
 use super::{
-    Assignment, AssignmentState as S, Counts, Effects, KeyId, ModuleName, Release, Rollout, RolloutId, RolloutState,
-    Timestamp, Version,
+    Assignment, AssignmentState as S, Counts, Effects, KeyId, Limit, ModuleName, Release, Rollout, RolloutId,
+    RolloutState, Strike, Timestamp, Transition, Unmet, Version, Vitals,
 };
+
+mod brakes;
+mod readiness;
+mod turns;
+mod wellbeing;
+
+pub use self::turns::{OpenCourse, Turn};
 
 /// How long a device that went may stay away before a stage no longer waits for it, seconds.
 pub(super) const UNREACHABLE_AFTER_S: i64 = 300;
 
-/// Fewest ended assignments from which a percentage is taken, except at a stage's end.
-const MINIMUM_SAMPLE: u64 = 10;
+/// The span in which `starts_per_minute` counts.
+const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
 /// Which module of a device is being changed, and by which rollout: no two at once.
 pub(super) type Leases = HashMap<(KeyId, ModuleName), RolloutId>;
+
+/// How often the newest package that failed on a module of a device has done so.
+pub(super) type Strikes = HashMap<(KeyId, ModuleName), (Version, u32)>;
 
 /// What a step has at hand: the time, what it wants done, and who holds which module.
 pub(super) struct Step<'a> {
     pub now: Timestamp,
     pub effects: &'a mut Effects,
     pub leases: &'a mut Leases,
+    pub strikes: &'a mut Strikes,
+}
+
+impl Step<'_> {
+    /// Counts an assignment that ended with the package's or the device's fault.
+    fn strike(&mut self, row: Assignment) {
+        let counted = self.strikes.entry((row.key_id, row.module.clone())).or_insert((row.to.clone(), 0));
+        if counted.0 != row.to {
+            *counted = (row.to.clone(), 0);
+        }
+        counted.1 += 1;
+        self.effects.strikes.push(Strike {
+            key_id: row.key_id,
+            module: row.module,
+            version: row.to,
+            failures: counted.1,
+            rollout: row.rollout,
+            reason: row.reason,
+            at: row.updated_at,
+        });
+    }
 }
 
 /// See the module.
@@ -40,7 +73,16 @@ pub(super) struct Course {
     /// Open assignments by device, in the order of the rollout's packages.
     rows: HashMap<KeyId, Vec<Assignment>>,
     /// Every device that has had an assignment, ended ones too.
-    members: HashSet<KeyId>,
+    turns: HashMap<KeyId, Turn>,
+    /// Assignments that a newer rollout took over, for as long as that one may still be called off.
+    parked: HashMap<KeyId, Vec<Assignment>>,
+    /// Modules of devices for which this is the rollout that counts.
+    pub claims_held: usize,
+    gate: HealthGate,
+    /// Devices whose last report broke the health rules, with the evidence.
+    unwell: HashMap<KeyId, String>,
+    /// When assignments were offered, of the last minute.
+    starts: VecDeque<Timestamp>,
     tallies: Vec<Counts>,
     in_flight: u32,
     /// Devices that can be offered something now, by stage.
@@ -52,18 +94,25 @@ pub(super) struct Course {
     lingers: HashMap<KeyId, Timestamp>,
     wakes: BTreeSet<(Timestamp, KeyId)>,
     wake_of: HashMap<KeyId, Timestamp>,
-    /// Failures from before an admin let the rollout go on.
+    /// Failures from before an admin let the rollout go on, in all and by state.
     forgiven: u64,
+    forgiven_of_kind: [u64; S::ALL.len()],
 }
 
 impl Course {
-    /// Takes a rollout up: `open` are its assignments that are not final, `tallies` counts all of them by stage.
-    pub fn new(rollout: Rollout, open: Vec<Assignment>, tallies: Vec<(u32, Counts)>, members: HashSet<KeyId>) -> Self {
+    /// Takes a rollout up.
+    pub fn new(open: OpenCourse, now: Timestamp) -> Self {
+        let OpenCourse { rollout, rows, tallies, turns, recent_starts } = open;
         let mut course = Self {
             tallies: vec![Counts::default(); rollout.stages.max(1) as usize],
+            gate: HealthGate::new(&rollout.policy.health),
             rollout,
             rows: HashMap::new(),
-            members,
+            turns,
+            parked: HashMap::new(),
+            claims_held: 0,
+            unwell: HashMap::new(),
+            starts: recent_starts.into_iter().filter(|at| *at + MINUTE > now).collect(),
             in_flight: 0,
             ready: BTreeSet::new(),
             ready_stage: HashMap::new(),
@@ -72,23 +121,31 @@ impl Course {
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             forgiven: 0,
+            forgiven_of_kind: [0; S::ALL.len()],
         };
         for (stage, counts) in tallies {
             if let Some(tally) = course.tallies.get_mut(stage as usize) {
                 *tally = counts;
             }
         }
-        for row in open {
+        for row in rows {
             course.in_flight += u32::from(row.state.holds_a_lease());
-            course.members.insert(row.key_id);
-            course.rows.entry(row.key_id).or_default().push(row);
+            course.turns.entry(row.key_id).or_insert_with(|| Turn::new(row.stage));
+            let kept = if row.state == S::Superseded { &mut course.parked } else { &mut course.rows };
+            kept.entry(row.key_id).or_default().push(row);
         }
-        let order: Vec<ModuleName> = course.rollout.packages.iter().map(|p| p.release.module.clone()).collect();
-        for rows in course.rows.values_mut() {
-            rows.sort_by_key(|row| order.iter().position(|m| *m == row.module));
-        }
-        course.forgiven = course.failures();
+        let keys: Vec<KeyId> = course.rows.keys().copied().collect();
+        keys.into_iter().for_each(|key| course.sort_rows(key));
+        course.forgive();
         course
+    }
+
+    /// A device's assignments are in the order of the rollout's packages.
+    fn sort_rows(&mut self, key: KeyId) {
+        let packages = &self.rollout.packages;
+        if let Some(rows) = self.rows.get_mut(&key) {
+            rows.sort_by_key(|row| packages.iter().position(|p| p.release.module == row.module));
+        }
     }
 
     pub fn in_flight(&self) -> u32 {
@@ -116,19 +173,37 @@ impl Course {
     }
 
     pub fn is_member(&self, key: KeyId) -> bool {
-        self.members.contains(&key)
+        self.turns.contains_key(&key)
     }
 
     pub fn members(&self) -> impl Iterator<Item = KeyId> + '_ {
-        self.members.iter().copied()
+        self.turns.keys().copied()
     }
 
     pub fn release(&self, module: &ModuleName) -> Option<&Release> {
         self.rollout.packages.iter().map(|p| &p.release).find(|r| r.module == *module)
     }
 
-    pub fn slots_free(&self) -> bool {
-        self.in_flight < self.rollout.policy.max_in_flight
+    /// Whether it changes this module.
+    pub fn has(&self, module: &ModuleName) -> bool {
+        self.release(module).is_some()
+    }
+
+    /// Whether something that is open for the device here may bring what it lacks.
+    pub fn will_meet(&self, key: KeyId, unmet: &Unmet) -> bool {
+        let Unmet::Module { module, range } = unmet else { return false };
+        self.rows_of(key).iter().any(|row| row.module == *module && range.includes(&row.to))
+    }
+
+    /// The limit that keeps it from starting another, if one does.
+    pub fn full(&self, now: Timestamp) -> Option<Limit> {
+        let policy = &self.rollout.policy;
+        if self.in_flight >= policy.max_in_flight {
+            return Some(Limit::InFlight(policy.max_in_flight));
+        }
+        let limit = policy.starts_per_minute?;
+        let recent = self.starts.iter().rev().take_while(|at| **at + MINUTE > now).count();
+        (recent >= limit as usize).then_some(Limit::StartsPerMinute(limit))
     }
 
     /// Whether a device's stage is open; one that has nothing open any more has had its turn.
@@ -138,15 +213,17 @@ impl Course {
 
     /// A device that joined the fleet, or the target, after the start.
     pub fn add_member(&mut self, key: KeyId, rows: Vec<Assignment>, effects: &mut Effects) {
-        self.members.insert(key);
-        for row in &rows {
+        let stage = self.rollout.stages.saturating_sub(1);
+        self.turns.insert(key, Turn::new(stage));
+        for row in rows {
             if let Some(tally) = self.tallies.get_mut(row.stage as usize) {
                 tally.add(row.state, 1);
             }
+            effects.transitions.push(Transition::into(&row));
             effects.assignments.push(row.clone());
-        }
-        if !rows.is_empty() {
-            self.rows.insert(key, rows);
+            if !row.state.is_final() {
+                self.rows.entry(key).or_default().push(row);
+            }
         }
     }
 
@@ -176,6 +253,15 @@ impl Course {
         if let Some(tally) = self.tallies.get_mut(row.stage as usize) {
             tally.moved(from, to);
         }
+        if from != to {
+            step.effects.transitions.push(Transition::into(row));
+        }
+        if to == S::Offered && from == S::Waiting {
+            self.starts.push_back(step.now);
+            while self.starts.front().is_some_and(|at| *at + MINUTE <= step.now) {
+                self.starts.pop_front();
+            }
+        }
         step.effects.assignments.push(row.clone());
         let slot = (key, module.clone());
         match (from.holds_a_lease(), to.holds_a_lease()) {
@@ -190,13 +276,12 @@ impl Course {
             _ => {}
         }
         if to.is_final() {
-            rows.remove(at);
+            let row = rows.remove(at);
             if rows.is_empty() {
                 self.rows.remove(&key);
+                self.unwell.remove(&key);
             }
-        }
-        if to.is_failure() {
-            self.brake(step);
+            self.ended(step, row);
         }
         true
     }
@@ -223,38 +308,20 @@ impl Course {
         });
     }
 
-    fn failures(&self) -> u64 {
-        self.counts().sum(S::is_failure)
-    }
-
-    /// Stops new offers when too much failed.
-    fn brake(&mut self, step: &mut Step) {
-        if !matches!(self.rollout.state, RolloutState::Running | RolloutState::Completed) {
-            return;
-        }
-        let counts = self.counts();
-        let failed = counts.sum(S::is_failure).saturating_sub(self.forgiven);
-        let ended = counts.of(S::Verified) + failed;
-        let policy = &self.rollout.policy;
-        let why = if policy.max_failures > 0 && failed >= u64::from(policy.max_failures) {
-            format!("{failed} failed, and the limit is {}", policy.max_failures)
-        } else if ended >= MINIMUM_SAMPLE && failed * 100 > ended * u64::from(policy.max_failure_percent) {
-            format!("{failed} of {ended} failed, and the limit is {} %", policy.max_failure_percent)
-        } else {
-            return;
-        };
-        self.set_state(step, RolloutState::Paused, Some(why));
-    }
-
     /// Changes the rollout's own state and has it saved.
     pub fn set_state(&mut self, step: &mut Step, to: RolloutState, why: Option<String>) {
         if to == RolloutState::Running {
-            self.forgiven = self.failures();
+            self.forgive();
         }
         self.rollout.state = to;
         self.rollout.why = why;
         self.rollout.ended_at = (!to.is_live()).then_some(step.now);
         step.effects.save_rollout(&self.rollout);
+    }
+
+    /// Whether any device could be offered something, limits aside.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Opens the next stage.
@@ -282,7 +349,7 @@ impl Course {
             return if nothing_to_wait_for || ended > 0 { Move::Complete } else { Move::None };
         }
         let percent = u64::from(self.rollout.policy.max_failure_percent);
-        if failed > 0 && failed * 100 > (verified + failed) * percent && self.forgiven < self.failures() {
+        if failed > 0 && failed * 100 > (verified + failed) * percent && self.new_failures() > 0 {
             let n = self.rollout.open_stages;
             return Move::Brake(format!("in stage {n}, {failed} of {} failed", verified + failed));
         }
@@ -290,89 +357,9 @@ impl Course {
         if verified == 0 && waiting > 0 { Move::None } else { Move::OpenStage }
     }
 
-    /// Looks at a device again after something changed: can it be offered something, is it counted on, when is it
-    /// to be looked at next. `away_since`: it is offline since then.
-    pub fn touch(&mut self, key: KeyId, away_since: Option<Timestamp>, now: Timestamp) {
-        let open_stages = self.rollout.open_stages;
-        self.not_ready(key);
-        let rows = self.rows_of(key);
-        let waits = |row: &&Assignment| row.state == S::Waiting && row.stage < open_stages;
-        let stage = rows.iter().find(waits).map(|row| row.stage);
-        let due = rows.iter().filter(waits).any(|row| row.until.is_none_or(|until| until <= now));
-        let linger =
-            away_since.map(|since| since + TimeDelta::seconds(UNREACHABLE_AFTER_S)).filter(|until| *until > now);
-        let mut wake = rows.iter().filter_map(|row| self.wake_of_row(row, now)).min();
-        self.reachable.remove(&key);
-        self.lingers.remove(&key);
-        if let Some(stage) = stage {
-            match (away_since, linger) {
-                (None, _) => {
-                    self.reachable.insert(key);
-                    if due {
-                        self.ready.insert((stage, key));
-                        self.ready_stage.insert(key, stage);
-                    }
-                }
-                (Some(_), Some(until)) => {
-                    self.reachable.insert(key);
-                    self.lingers.insert(key, until);
-                    wake = Some(wake.map_or(until, |w| w.min(until)));
-                }
-                (Some(_), None) => {}
-            }
-        }
-        self.set_wake(key, wake);
-    }
-
-    fn wake_of_row(&self, row: &Assignment, now: Timestamp) -> Option<Timestamp> {
-        match (row.state, row.seen_since) {
-            (S::Waiting, _) => row.until.filter(|until| *until > now),
-            (S::Verifying, Some(seen)) => {
-                let well_at = seen + self.health_window();
-                Some(row.until.map_or(well_at, |until| until.min(well_at)))
-            }
-            _ => row.until,
-        }
-    }
-
     /// How long a device must be seen to run the target.
     pub fn health_window(&self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.rollout.policy.health_window_s))
-    }
-
-    fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) {
-        if let Some(old) = self.wake_of.remove(&key) {
-            self.wakes.remove(&(old, key));
-        }
-        if let Some(at) = at {
-            self.wakes.insert((at, key));
-            self.wake_of.insert(key, at);
-        }
-    }
-
-    /// Devices whose time has come.
-    pub fn due(&mut self, now: Timestamp) -> Vec<KeyId> {
-        let mut due = Vec::new();
-        while let Some((at, key)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
-            self.wakes.remove(&(at, key));
-            self.wake_of.remove(&key);
-            due.push(key);
-        }
-        due
-    }
-
-    /// The next device to be offered something, in the order of the stages.
-    pub fn next_ready(&mut self) -> Option<KeyId> {
-        let (_, key) = self.ready.pop_first()?;
-        self.ready_stage.remove(&key);
-        Some(key)
-    }
-
-    /// Nothing can be offered to this device just now.
-    pub fn not_ready(&mut self, key: KeyId) {
-        if let Some(stage) = self.ready_stage.remove(&key) {
-            self.ready.remove(&(stage, key));
-        }
     }
 
     /// Whether an assignment of this version is open here, and in which state.

@@ -4,7 +4,7 @@
 //! Wanted: exactly one answer for any device and module; an offer only where every reason against it is absent; a
 //! reason that names the nearest obstacle, so that removing it changes the answer.
 
-use super::{Assignment, AssignmentState as S, Rollout, RolloutState, Timestamp, Version, millis_rfc3339};
+use super::{Assignment, AssignmentState as S, Rollout, RolloutState, Timestamp, Unmet, Version, millis_rfc3339};
 
 /// What matters of the device.
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +19,25 @@ pub struct Facts<'a> {
 pub struct Standing<'a> {
     pub rollout: &'a Rollout,
     pub assignment: &'a Assignment,
-    /// The rollout may start another.
-    pub slots_free: bool,
+    /// The limit that keeps the rollout from starting another.
+    pub full: Option<Limit>,
+    /// When the device may next be changed; `None`: now.
+    pub opens_at: Option<Timestamp>,
     /// Another rollout is changing this very module just now.
     pub busy_elsewhere: bool,
+    /// What the package asks of the device, and the device has not got.
+    pub unmet: Option<&'a Unmet>,
+}
+
+/// A limit that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Of the rollout's assignments under way.
+    InFlight(u32),
+    /// Of the rollout's offers in a minute.
+    StartsPerMinute(u32),
+    /// Of all rollouts' assignments under way together.
+    Fleet(u32),
 }
 
 /// The answer.
@@ -45,7 +60,9 @@ pub enum Reason {
     Scheduled(Option<Timestamp>),
     Paused(Option<String>),
     StageNotOpen { stage: u32, stages: u32 },
-    LimitReached(u32),
+    LimitReached(Limit),
+    WindowClosed(Timestamp),
+    NeedsFirst(Unmet),
     BackingOff { until: Timestamp, attempts: u32, why: Option<String> },
     BusyElsewhere,
     UnderWay(S),
@@ -93,8 +110,12 @@ fn obstacle(facts: Facts, standing: Standing, now: Timestamp) -> Option<Reason> 
         RolloutState::Running | RolloutState::Completed if standing.busy_elsewhere => Reason::BusyElsewhere,
         RolloutState::Running | RolloutState::Completed => match row.until.filter(|until| *until > now) {
             Some(until) => Reason::BackingOff { until, attempts: row.attempts, why: row.reason.clone() },
-            None if !standing.slots_free => Reason::LimitReached(rollout.policy.max_in_flight),
-            None => return None,
+            None => match (standing.unmet, standing.opens_at, standing.full) {
+                (Some(unmet), ..) => Reason::NeedsFirst(unmet.clone()),
+                (None, Some(at), _) => Reason::WindowClosed(at),
+                (None, None, Some(limit)) => Reason::LimitReached(limit),
+                (None, None, None) => return None,
+            },
         },
     };
     Some(reason)
@@ -129,6 +150,8 @@ impl Reason {
             Self::Paused(_) => "paused",
             Self::StageNotOpen { .. } => "stage_not_open",
             Self::LimitReached(_) => "limit_reached",
+            Self::WindowClosed(_) => "window_closed",
+            Self::NeedsFirst(_) => "needs_first",
             Self::BackingOff { .. } => "backing_off",
             Self::BusyElsewhere => "busy_elsewhere",
             Self::UnderWay(_) => "under_way",
@@ -158,9 +181,20 @@ impl Reason {
             Self::StageNotOpen { stage, stages } => format!(
                 "It is in stage {stage} of {stages}, which opens when the stage before has been seen to run well."
             ),
-            Self::LimitReached(limit) => {
+            Self::LimitReached(Limit::InFlight(limit)) => {
                 format!("{limit} updates are under way, which is the rollout's limit. It is next when one ends.")
             }
+            Self::LimitReached(Limit::StartsPerMinute(limit)) => {
+                format!("{limit} terminals were asked in the last minute, which is the rollout's limit.")
+            }
+            Self::LimitReached(Limit::Fleet(limit)) => format!(
+                "{limit} updates are under way in all rollouts, which is the server's limit. It is next when one ends."
+            ),
+            Self::NeedsFirst(unmet) => format!("The package {unmet}. It is asked when the terminal has that."),
+            Self::WindowClosed(at) => format!(
+                "It is outside its maintenance window. It is asked when that opens, at {}.",
+                millis_rfc3339::text(*at)
+            ),
             Self::BackingOff { until, attempts: 0, why } => {
                 format!("It asked for time{}. It is asked again at {}.", because(why), millis_rfc3339::text(*until))
             }
@@ -173,7 +207,7 @@ impl Reason {
             Self::UnderWay(state) => format!("It is being updated now: {state}."),
             Self::Declined(why) => format!("The terminal declined the package{}.", because(why)),
             Self::Failed(why) => {
-                format!("The terminal could not install it{}. Start a new rollout to try again.", because(why))
+                format!("The terminal could not install it{}. Retry it, or start a new rollout.", because(why))
             }
             Self::Reverted(why) => format!("The terminal went back to the version before{}.", because(why)),
             Self::TimedOut(why) => format!("The terminal was not heard of in time{}.", because(why)),
@@ -181,6 +215,9 @@ impl Reason {
             Self::Superseded => "A newer rollout took over.".into(),
             Self::Excluded(why) => match why.as_deref() {
                 Some("same_version") => "It ran this version when the rollout was planned.".into(),
+                Some("quarantined") => {
+                    "It failed with this package before, and is kept from it. Free it, or bring a newer version.".into()
+                }
                 Some("newer_already") => {
                     "It ran a newer version, and the rollout does not allow rollback. Allow rollback to go down.".into()
                 }
@@ -213,6 +250,9 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             created_by: "ann".into(),
             ended_at: None,
+            approved_by: None,
+            takes_back: None,
+            plan: Default::default(),
         }
     }
 
@@ -234,12 +274,23 @@ mod tests {
     }
 
     /// A waiting device that nothing keeps from being asked, after `change`.
-    fn answer(change: impl FnOnce(&mut Rollout, &mut Assignment, &mut bool, &mut bool, &mut bool)) -> Decision {
+    fn answer(
+        change: impl FnOnce(&mut Rollout, &mut Assignment, &mut bool, &mut Option<Limit>, &mut bool),
+    ) -> Decision {
         let (mut rollout, mut row) = (rollout(RolloutState::Running), assignment(S::Waiting));
-        let (mut online, mut slots_free, mut busy_elsewhere) = (true, true, false);
-        change(&mut rollout, &mut row, &mut online, &mut slots_free, &mut busy_elsewhere);
-        let standing = Standing { rollout: &rollout, assignment: &row, slots_free, busy_elsewhere };
+        let (mut online, mut full, mut busy_elsewhere) = (true, None, false);
+        change(&mut rollout, &mut row, &mut online, &mut full, &mut busy_elsewhere);
+        let standing =
+            Standing { rollout: &rollout, assignment: &row, full, opens_at: None, busy_elsewhere, unmet: None };
         decide(Facts { online, running: row.from.as_ref() }, Some(standing), Timestamp::UNIX_EPOCH)
+    }
+
+    /// A waiting device outside its maintenance window, or without what the package asks for.
+    fn shut(opens_at: Option<Timestamp>, unmet: Option<&Unmet>) -> Decision {
+        let (rollout, row) = (rollout(RolloutState::Running), assignment(S::Waiting));
+        let (rollout, assignment) = (&rollout, &row);
+        let standing = Standing { rollout, assignment, full: None, opens_at, busy_elsewhere: false, unmet };
+        decide(Facts { online: true, running: row.from.as_ref() }, Some(standing), Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -253,7 +304,11 @@ mod tests {
             (answer(|_, row, _, _, _| row.from = Some(v("2"))), "up_to_date"),
             (answer(|_, _, online, _, _| *online = false), "offline"),
             (answer(|_, row, _, _, _| row.stage = 1), "stage_not_open"),
-            (answer(|_, _, _, free, _| *free = false), "limit_reached"),
+            (answer(|_, _, _, full, _| *full = Some(Limit::InFlight(50))), "limit_reached"),
+            (answer(|_, _, _, full, _| *full = Some(Limit::StartsPerMinute(50))), "limit_reached"),
+            (answer(|_, _, _, full, _| *full = Some(Limit::Fleet(50))), "limit_reached"),
+            (shut(Some(later), None), "window_closed"),
+            (shut(None, Some(&Unmet::Hardware(vec!["rev-b".into()]))), "needs_first"),
             (answer(|_, _, _, _, busy| *busy = true), "busy_elsewhere"),
             (answer(|_, row, _, _, _| row.until = Some(later)), "backing_off"),
             (of_rollout(RolloutState::Draft), "not_started"),

@@ -8,17 +8,20 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::TimeDelta;
 
 mod compared;
+mod health;
+mod standing;
 #[cfg(test)]
 mod model;
+mod steering;
 mod steps;
 #[cfg(test)]
 mod stories;
 
-use super::course::{Course, Leases, Move, Step};
+use super::course::{Course, Leases, Move, Step, Strikes};
 use super::{
-    Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, ModuleName, Modules,
-    OfferSpeech, Rollout, RolloutId, RolloutState, SessionNo, Speech, Standing, Tags, Target, Timestamp, Version,
-    compare, decide,
+    Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, Limit, ModuleName, Modules,
+    OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Rollout, RolloutId, RolloutState, SessionNo, Speech, Standing,
+    Strike, Tags, Target, Timestamp, Version, Vitals, Zone, compare, decide, opens_at,
 };
 
 /// A device that says hello, as the engine sees it.
@@ -79,23 +82,28 @@ pub struct Engine {
     leases: Leases,
     /// The newest rollout, whose stage for it is open, of each module of each device.
     claims: HashMap<(KeyId, ModuleName), RolloutId>,
+    strikes: Strikes,
+    /// The last report of devices that are online and that a rollout has something open for.
+    vitals: HashMap<KeyId, Vitals>,
+    /// Assignments of all rollouts that may hold a lease at once.
+    fleet_limit: Option<u32>,
 }
 
 impl Engine {
+    /// An engine without rollouts. `strikes`: what failed for good in earlier lives.
+    #[must_use]
+    pub fn new(fleet_limit: Option<u32>, strikes: Vec<Strike>) -> Self {
+        let counted = strikes.into_iter().map(|s| ((s.key_id, s.module), (s.version, s.failures)));
+        Self { fleet_limit, strikes: counted.collect(), ..Self::default() }
+    }
+
     /// Takes up a rollout after a start of the server: offers of the life before are void, as their connections are
     /// gone; what was being installed or verified keeps its lease and its deadline.
-    pub fn take_up(
-        &mut self,
-        now: Timestamp,
-        rollout: Rollout,
-        open: Vec<Assignment>,
-        tallies: Vec<(u32, Counts)>,
-        members: Vec<KeyId>,
-    ) -> Effects {
-        let id = rollout.id;
-        let course = Course::new(rollout, open, tallies, members.into_iter().collect());
+    pub fn take_up(&mut self, now: Timestamp, open: OpenCourse) -> Effects {
+        let id = open.rollout.id;
+        let course = Course::new(open, now);
         course.claim_leases(&mut self.leases);
-        for key in course.open_devices() {
+        for key in course.open_devices().into_iter().filter(|key| !self.online.contains_key(key)) {
             self.away.entry(key).or_insert(now);
         }
         self.courses.insert(id, course);
@@ -107,22 +115,13 @@ impl Engine {
         })
     }
 
-    /// A rollout that was just written down: `rows` are its assignments that are not final, `away` says since when
-    /// the devices that are offline are.
-    pub fn begin(
-        &mut self,
-        now: Timestamp,
-        rollout: Rollout,
-        rows: Vec<Assignment>,
-        tallies: Vec<(u32, Counts)>,
-        members: Vec<KeyId>,
-        away: Vec<(KeyId, Timestamp)>,
-    ) -> Effects {
-        let id = rollout.id;
+    /// A rollout that was just written down: `away` says since when the devices that are offline are.
+    pub fn begin(&mut self, now: Timestamp, open: OpenCourse, away: Vec<(KeyId, Timestamp)>) -> Effects {
+        let id = open.rollout.id;
         for (key, since) in away.into_iter().filter(|(key, _)| !self.online.contains_key(key)) {
             self.away.insert(key, since);
         }
-        self.courses.insert(id, Course::new(rollout, rows, tallies, members.into_iter().collect()));
+        self.courses.insert(id, Course::new(open, now));
         self.with(id, now, |engine, id, step| {
             engine.claim(step, id, None);
             for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
@@ -133,10 +132,9 @@ impl Engine {
 
     /// A device says hello, for the first time on this connection or again. One on an old connection changes nothing.
     pub fn arrived(&mut self, now: Timestamp, arrival: Arrival) -> Effects {
-        let mut effects = Effects::default();
         let key = arrival.key_id;
         if self.online.get(&key).is_some_and(|known| known.session > arrival.session) {
-            return effects;
+            return Effects::default();
         }
         let known = Known {
             device_id: arrival.device_id,
@@ -147,15 +145,12 @@ impl Engine {
         let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
         self.online.insert(key, known);
         self.away.remove(&key);
-        let mut leases = std::mem::take(&mut self.leases);
-        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
-        for id in self.ids() {
-            self.compare_device(&mut step, id, key, new_connection);
-        }
-        self.join(&mut step, key);
-        self.go_on(&mut step, key);
-        self.leases = leases;
-        effects
+        self.on_device(now, key, |engine, step| {
+            for id in engine.ids() {
+                engine.compare_device(step, id, key, new_connection);
+            }
+            engine.join(step, key);
+        })
     }
 
     /// A connection ended. An old session's goodbye changes nothing.
@@ -164,6 +159,7 @@ impl Engine {
             return Effects::default();
         }
         self.online.remove(&key);
+        self.vitals.remove(&key);
         self.away.insert(key, now);
         self.on_device(now, key, |engine, step| {
             for id in engine.ids() {
@@ -243,56 +239,6 @@ impl Engine {
         })
     }
 
-    /// An admin stops new offers.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the rollout's state forbids it.
-    pub fn pause(&mut self, now: Timestamp, id: RolloutId, why: String) -> Result<Effects, Refusal> {
-        self.steer(now, id, RolloutState::Paused, |engine, step| {
-            if let Some(course) = engine.courses.get_mut(&id) {
-                course.set_state(step, RolloutState::Paused, Some(why));
-            }
-        })
-    }
-
-    /// An admin lets it go on; failures so far are forgiven.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the rollout's state forbids it.
-    pub fn resume(&mut self, now: Timestamp, id: RolloutId) -> Result<Effects, Refusal> {
-        if self.course(id).is_some_and(|course| course.rollout.state != RolloutState::Paused) {
-            return Err(self.course(id).map_or(Refusal::NotLive, |c| Refusal::Forbidden(c.rollout.state)));
-        }
-        self.steer(now, id, RolloutState::Running, |engine, step| {
-            if let Some(course) = engine.courses.get_mut(&id) {
-                let early = course.rollout.policy.not_before.is_some_and(|at| at > now);
-                let unopened = course.rollout.open_stages == 0;
-                let to = if early && unopened { RolloutState::Scheduled } else { RolloutState::Running };
-                course.set_state(step, to, None);
-            }
-        })
-    }
-
-    /// An admin calls it off: what waits and what is under way ends.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the rollout's state forbids it.
-    pub fn cancel(&mut self, now: Timestamp, id: RolloutId, why: String) -> Result<Effects, Refusal> {
-        let effects = self.steer(now, id, RolloutState::Cancelled, |engine, step| {
-            for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
-                for row in engine.course(id).map(|c| c.rows_of(key).to_vec()).unwrap_or_default() {
-                    engine.end(step, id, &row, S::Cancelled);
-                }
-            }
-            if let Some(course) = engine.courses.get_mut(&id) {
-                course.set_state(step, RolloutState::Cancelled, Some(why));
-            }
-        })?;
-        self.courses.remove(&id);
-        self.claims.retain(|_, claim| *claim != id);
-        Ok(effects)
-    }
-
     /// A device was deleted: nothing of it is left to do.
     pub fn forget(&mut self, now: Timestamp, key: KeyId) -> Effects {
         self.online.remove(&key);
@@ -304,6 +250,12 @@ impl Engine {
             }
         });
         self.away.remove(&key);
+        self.vitals.remove(&key);
+        self.claims.retain(|(of, _), _| *of != key);
+        self.strikes.retain(|(of, _), _| *of != key);
+        self.courses.values_mut().for_each(|course| course.forget(key));
+        effects.transitions.retain(|moved| moved.key_id != key);
+        effects.strikes.retain(|strike| strike.key_id != key);
         // Its rows are gone from the database; writing them again would bring them back.
         effects.assignments.retain(|row| row.key_id != key);
         effects
@@ -312,22 +264,21 @@ impl Engine {
     /// Time passed: deadlines, windows, starts.
     pub fn tick(&mut self, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
-        for id in self.ids() {
+        for id in self.by_priority() {
             let done = self.with(id, now, |engine, id, step| {
                 for key in engine.courses.get_mut(&id).map(|c| c.due(step.now)).unwrap_or_default() {
                     engine.wake(step, id, key);
                     engine.touch_everywhere(step.now, key);
                 }
             });
-            effects.rollouts.extend(done.rollouts);
-            effects.assignments.extend(done.assignments);
-            effects.speech.extend(done.speech);
+            effects.extend(done);
         }
         self.put_away();
         effects
     }
 
-    /// Drops rollouts that have nothing left to do and that no newcomer can join.
+    /// Drops rollouts that have nothing left to do: completed, with nothing open, newest for no module of any device,
+    /// with nothing that a live rollout might hand back, and that no newcomer can join.
     fn put_away(&mut self) {
         let mut covered: Vec<ModuleName> = Vec::new();
         for id in self.ids() {
@@ -338,10 +289,18 @@ impl Engine {
             if course.rollout.target == Target::All && course.rollout.open_stages == course.rollout.stages {
                 covered.extend(modules());
             }
-            if nobody_joins && course.rollout.state == RolloutState::Completed && !course.has_open_rows() {
+            let idle = course.rollout.state == RolloutState::Completed && !course.has_open_rows();
+            if nobody_joins && idle && course.claims_held == 0 && !self.may_be_handed_back(course) {
                 self.courses.remove(&id);
             }
         }
+    }
+
+    fn may_be_handed_back(&self, course: &Course) -> bool {
+        course.parked().any(|row| {
+            let claim = self.claims.get(&(row.key_id, row.module.clone()));
+            claim.and_then(|id| self.courses.get(id)).is_some_and(|newer| newer.rollout.state.is_live())
+        })
     }
 
     /// How a rollout stands, where it is live or serves latecomers.
@@ -363,6 +322,25 @@ impl Engine {
 
     fn course(&self, id: RolloutId) -> Option<&Course> {
         self.courses.get(&id)
+    }
+
+    /// Whether a rollout has anything open for this device, so that its reports matter.
+    #[must_use]
+    pub fn watches(&self, key: KeyId) -> bool {
+        self.courses.values().any(|course| !course.rows_of(key).is_empty())
+    }
+
+    /// Devices that a rollout has anything open for.
+    #[must_use]
+    pub fn watched(&self, id: RolloutId) -> Vec<KeyId> {
+        self.course(id).map(Course::open_devices).unwrap_or_default()
+    }
+
+    /// In the order in which they are served.
+    fn by_priority(&self) -> Vec<RolloutId> {
+        let mut ids: Vec<RolloutId> = self.courses.keys().copied().collect();
+        ids.sort_by_key(|id| (std::cmp::Reverse(self.courses[id].rollout.policy.priority), *id));
+        ids
     }
 
     /// Newest first.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModuleName, PackageId, Sha256Hex, Timestamp, Version};
+use super::{ModuleName, PackageId, Requirements, Sha256Hex, Timestamp, Version};
 
 /// A package in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Package {
     /// The signature over its manifest, base64, as sent to devices.
     #[serde(skip_serializing)]
     pub signature: Option<String>,
+    /// What it asks of the device it goes to.
+    pub requires: Requirements,
 }
 
 impl Package {
@@ -39,6 +41,7 @@ impl Package {
             size: self.size,
             sha256: self.sha256.clone(),
             signature: self.signature.clone(),
+            requires: self.requires.clone(),
         }
     }
 }
@@ -53,4 +56,7 @@ pub struct Release {
     pub sha256: Sha256Hex,
     /// Base64; devices that trust a key check it.
     pub signature: Option<String>,
+    /// What it asks of the device; the server sees to it.
+    #[serde(default)]
+    pub requires: Requirements,
 }

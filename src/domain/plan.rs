@@ -5,12 +5,13 @@
 //! names or age, so that no device is always the first to be tried.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, AssignmentState, Candidate, DeviceId, KeyId, ModuleName, Release, RolloutId, RolloutRequest, Sha256Hex,
-    Timestamp, Version,
+    Assignment, AssignmentState, Candidate, DeviceId, KeyId, ModuleName, Modules, Release, RolloutId, RolloutRequest,
+    Sha256Hex, Timestamp, Version,
 };
 
 /// What a rollout would do.
@@ -62,6 +63,26 @@ pub struct Exclusion {
     pub module: ModuleName,
     pub from: Option<Version>,
     pub reason: ExclusionReason,
+    /// What is behind the reason, in words: `needs app1 >= 1.2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A plan in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Devices that were to change.
+    pub devices: u64,
+    /// Of them, those that were offline.
+    pub offline: u64,
+    /// Modules that were to change.
+    pub assignments: u64,
+    /// Package bytes to be sent.
+    pub bytes: u64,
+    /// How many devices each stage had.
+    pub stages: Vec<u32>,
+    /// Modules of devices that were left out, by reason.
+    pub excluded: BTreeMap<String, u64>,
 }
 
 /// Why a module of a device is left out.
@@ -72,6 +93,10 @@ pub enum ExclusionReason {
     SameVersion,
     /// The device runs a higher version, and the rollout does not allow rollback.
     NewerAlready,
+    /// The package failed on the device before, too often.
+    Quarantined,
+    /// The package asks for something that the device is not, or does not run.
+    RequirementNotMet,
 }
 
 impl ExclusionReason {
@@ -81,6 +106,8 @@ impl ExclusionReason {
         match self {
             Self::SameVersion => "same_version",
             Self::NewerAlready => "newer_already",
+            Self::Quarantined => "quarantined",
+            Self::RequirementNotMet => "requirement_not_met",
         }
     }
 }
@@ -125,6 +152,41 @@ pub fn plan(request: &RolloutRequest, releases: &[Release], mut candidates: Vec<
     plan
 }
 
+/// Why each module of a device is left out, if it is. A package may require what another of the same rollout brings.
+fn left_out(
+    request: &RolloutRequest,
+    releases: &[Release],
+    device: &Candidate,
+) -> Vec<Option<(ExclusionReason, Option<String>)>> {
+    let mut left_out: Vec<Option<(ExclusionReason, Option<String>)>> = Vec::with_capacity(releases.len());
+    for release in releases {
+        let compared = compare(device.modules.get(&release.module), &release.version, request.allow_rollback);
+        let struck = device.quarantined.iter().any(|(m, v)| *m == release.module && *v == release.version);
+        left_out.push(match compared {
+            Err(reason) => Some((reason, None)),
+            Ok(()) if struck => Some((ExclusionReason::Quarantined, None)),
+            Ok(()) => None,
+        });
+    }
+    if releases.iter().all(|release| release.requires.is_empty()) {
+        return left_out;
+    }
+    // What is left out may be what another needs: until nothing more falls out.
+    loop {
+        let mut after: Modules = device.modules.clone();
+        for (release, _) in releases.iter().zip(&left_out).filter(|(_, out)| out.is_none()) {
+            after.insert(release.module.clone(), release.version.clone());
+        }
+        let falls_out = |(n, release): (usize, &Release)| {
+            let own = device.modules.get(&release.module);
+            let unmet = release.requires.unmet(own, &after, &device.tags).filter(|_| left_out[n].is_none())?;
+            Some((n, unmet.to_string()))
+        };
+        let Some((n, detail)) = releases.iter().enumerate().find_map(falls_out) else { return left_out };
+        left_out[n] = Some((ExclusionReason::RequirementNotMet, Some(detail)));
+    }
+}
+
 /// A number that is as good as drawn, and the same each time for the same packages and device.
 fn draw(releases: &[Release], key: KeyId) -> Sha256Hex {
     let mut text = key.to_string();
@@ -143,9 +205,10 @@ impl Plan {
         device: &Candidate,
     ) -> Vec<PlannedModule> {
         let mut modules = Vec::new();
-        for release in releases {
+        let left_out = left_out(request, releases, device);
+        for (release, left_out) in releases.iter().zip(left_out) {
             let current = device.modules.get(&release.module);
-            match compare(current, &release.version, request.allow_rollback) {
+            match left_out.map_or(Ok(()), Err) {
                 Ok(()) => modules.push(PlannedModule {
                     name: release.module.clone(),
                     from: current.cloned(),
@@ -153,13 +216,14 @@ impl Plan {
                     size: release.size,
                     rollback: current.is_some_and(|current| current.is_newer_than(&release.version)),
                 }),
-                Err(reason) => self.excluded.push(Exclusion {
+                Err((reason, detail)) => self.excluded.push(Exclusion {
                     key_id: device.key_id,
                     device_id: device.device_id.clone(),
                     name: device.name.clone(),
                     module: release.module.clone(),
                     from: current.cloned(),
                     reason,
+                    detail,
                 }),
             }
         }
@@ -178,7 +242,24 @@ impl Plan {
         }
     }
 
-    /// The rows it becomes, excluded ones too.
+    /// In numbers.
+    #[must_use]
+    pub fn summary(&self) -> PlanSummary {
+        let mut excluded: BTreeMap<String, u64> = BTreeMap::new();
+        for exclusion in &self.excluded {
+            *excluded.entry(exclusion.reason.as_str().to_owned()).or_default() += 1;
+        }
+        PlanSummary {
+            devices: self.changes.len() as u64,
+            offline: self.changes.iter().filter(|device| !device.online).count() as u64,
+            assignments: self.changes.iter().map(|device| device.modules.len() as u64).sum(),
+            bytes: self.bytes,
+            stages: self.stages.clone(),
+            excluded,
+        }
+    }
+
+    /// The rows it becomes.
     #[must_use]
     pub fn assignments(&self, now: Timestamp) -> Vec<Assignment> {
         let changing = self.changes.iter().flat_map(|device| {
@@ -212,7 +293,7 @@ impl Plan {
                 from: e.from.clone(),
                 to: target(&e.module)?,
                 state: AssignmentState::Excluded,
-                reason: Some(e.reason.as_str().to_owned()),
+                reason: Some(e.detail.clone().unwrap_or_else(|| e.reason.as_str().to_owned())),
                 stage: 0,
                 attempts: 0,
                 until: None,

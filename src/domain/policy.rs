@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::window::windows_error;
+use super::{AssignmentState, HealthRules, Timestamp, Window};
 
 /// The policy of a rollout; every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,10 +16,16 @@ pub struct Policy {
     pub stages: Vec<Stage>,
     /// The rollout pauses itself when this many assignments have failed; 0: never for this reason.
     pub max_failures: u32,
-    /// ... or this share of those that ended, once ten have ended or a stage is over; 100: never for this reason.
+    /// ... or this share of those that ended, once `minimum_sample` have ended or a stage is over; 100: never for this reason.
     pub max_failure_percent: u32,
+    /// Fewest ended assignments from which a share is taken, except at a stage's end.
+    pub minimum_sample: u32,
+    /// Limits of single kinds of failure beside the one for all.
+    pub max_of_kind: KindLimits,
     /// Seconds a device must be seen to run the new version before it counts.
     pub health_window_s: u32,
+    /// What its reports must look like meanwhile.
+    pub health: HealthRules,
     /// Tries a device gets (1 to 100).
     pub attempts: u32,
     /// Nothing is offered before this.
@@ -27,6 +34,35 @@ pub struct Policy {
     pub timeouts_s: Timeouts,
     /// Package bytes a second to each device; `None`: as fast as the link takes them.
     pub bytes_per_second: Option<u64>,
+    /// Assignments offered in any 60 seconds; `None`: as many as `max_in_flight` lets.
+    pub starts_per_minute: Option<u32>,
+    /// When a device may be asked, in its own local time; empty: at any time.
+    pub windows: Vec<Window>,
+    /// Which of several rollouts goes first where they share a limit: the higher (-100 to 100), then the older.
+    pub priority: i32,
+}
+
+/// Limits of single kinds of failure; `None`: none of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KindLimits {
+    pub failed: Option<u32>,
+    pub reverted: Option<u32>,
+    pub timed_out: Option<u32>,
+    pub declined: Option<u32>,
+}
+
+impl KindLimits {
+    /// Each kind that has a limit, with it.
+    pub fn set(&self) -> impl Iterator<Item = (AssignmentState, u32)> {
+        let kinds = [
+            (AssignmentState::Failed, self.failed),
+            (AssignmentState::Reverted, self.reverted),
+            (AssignmentState::TimedOut, self.timed_out),
+            (AssignmentState::Declined, self.declined),
+        ];
+        kinds.into_iter().filter_map(|(kind, limit)| Some((kind, limit?)))
+    }
 }
 
 /// One stage's end, as a share of all targets.
@@ -56,11 +92,17 @@ impl Default for Policy {
             stages: Vec::new(),
             max_failures: 5,
             max_failure_percent: 20,
+            minimum_sample: 10,
+            max_of_kind: KindLimits::default(),
             health_window_s: 60,
+            health: HealthRules::default(),
             attempts: 3,
             not_before: None,
             timeouts_s: Timeouts::default(),
             bytes_per_second: None,
+            starts_per_minute: None,
+            windows: Vec::new(),
+            priority: 0,
         }
     }
 }
@@ -101,6 +143,22 @@ impl Policy {
             "bytes_per_second",
             "must be at least 1024, or null for no limit".to_owned(),
         );
+        refuse(
+            self.starts_per_minute.is_some_and(|starts| !(1..=100_000).contains(&starts)),
+            "starts_per_minute",
+            "must be 1 to 100000, or null for no limit".to_owned(),
+        );
+        refuse(
+            !(-100..=100).contains(&self.priority),
+            "priority",
+            format!("must be -100 to 100, not {}", self.priority),
+        );
+        refuse(self.minimum_sample == 0, "minimum_sample", "must be at least 1".to_owned());
+        refuse(
+            self.max_of_kind.set().any(|(_, limit)| limit == 0),
+            "max_of_kind",
+            "must be at least 1, or null".to_owned(),
+        );
         let timeouts = [
             ("offered", self.timeouts_s.offered),
             ("downloading", self.timeouts_s.downloading),
@@ -118,6 +176,8 @@ impl Policy {
         if let Some(message) = self.stages_error() {
             refuse(true, "stages", message);
         }
+        errors.extend(self.health.errors());
+        errors.extend(windows_error(&self.windows));
         errors
     }
 

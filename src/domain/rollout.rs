@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceId, KeyId, ModuleName, Modules, Policy, Release, RolloutId, Tags, Target, Timestamp, Version};
+use super::{
+    DeviceId, KeyId, ModuleName, Modules, PlanSummary, Policy, Release, RolloutId, Tags, Target, Timestamp, Version,
+};
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +63,12 @@ impl RolloutState {
     #[must_use]
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Draft | Self::AwaitingApproval | Self::Scheduled | Self::Running | Self::Paused)
+    }
+
+    /// Whether people have yet to say that it shall go out.
+    #[must_use]
+    pub const fn awaits_people(self) -> bool {
+        matches!(self, Self::Draft | Self::AwaitingApproval)
     }
 
     /// Whether offers may leave.
@@ -121,6 +129,12 @@ pub struct Rollout {
     pub created_at: Timestamp,
     pub created_by: String,
     pub ended_at: Option<Timestamp>,
+    /// The second person, where one had to agree.
+    pub approved_by: Option<String>,
+    /// The rollout that this one is the way back of.
+    pub takes_back: Option<RolloutId>,
+    /// The plan in numbers, as it was when the rollout was written down.
+    pub plan: PlanSummary,
 }
 
 /// A module's target in a rollout.
@@ -139,6 +153,8 @@ pub struct RolloutRequest {
     pub allow_rollback: bool,
     pub target: Target,
     pub policy: Policy,
+    /// Only written down: it is launched later.
+    pub draft: bool,
     /// The user or token that asks.
     pub by: String,
 }
@@ -154,6 +170,8 @@ pub struct Candidate {
     /// Since when it is online or offline.
     pub since: Timestamp,
     pub modules: Modules,
+    /// Packages that failed on it too often.
+    pub quarantined: Vec<(ModuleName, Version)>,
 }
 
 #[cfg(test)]

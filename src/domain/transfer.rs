@@ -146,6 +146,7 @@ mod tests {
             size,
             sha256: Sha256Hex::of(b""),
             signature: None,
+            requires: Default::default(),
         };
         Transfer::new(Sendable { release, offset, bytes_per_second: rate }, Timestamp::UNIX_EPOCH)
     }

@@ -15,6 +15,7 @@ mod fault;
 mod migrate;
 mod schema;
 mod stored;
+mod way_back;
 mod writer;
 
 mod accounts;
@@ -25,6 +26,7 @@ mod join;
 mod packages;
 mod progress;
 mod reports;
+mod rollout_history;
 mod rollout_list;
 mod rollouts;
 mod settings;
@@ -54,8 +56,10 @@ pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage};
 pub use progress::RolloutDevice;
 pub use reports::{RecordBatch, StatusRecord};
-pub use rollout_list::{OpenRollout, RolloutSummary};
+pub use rollout_history::CoursePoint;
+pub use rollout_list::RolloutSummary;
 pub use rollouts::{NewRollout, RolloutChanges};
+pub use way_back::Changed;
 
 /// Where and how to open the store.
 #[derive(Debug, Clone)]

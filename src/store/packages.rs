@@ -9,10 +9,11 @@ use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::dialect::{Sql, last_id};
 use super::schema::{device_modules, modules, packages};
-use super::stored::{NAME, fit, instant, millis, optional, parsed, sha256, size, whole};
+use super::stored::{NAME, fit, from_json, instant, millis, optional, parsed, sha256, size, to_json, whole};
 use super::{Outcome, Result, Store};
 use crate::domain::{
-    AssignmentState, ModuleName, Package, PackageId, RolloutId, RolloutState, Sha256Hex, Timestamp, Version,
+    AssignmentState, ModuleName, Package, PackageId, Requirements, RolloutId, RolloutState, Sha256Hex, Timestamp,
+    Version,
 };
 
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub struct NewPackage {
     pub sha256: Sha256Hex,
     pub file_name: String,
     pub notes: String,
+    pub requires: Requirements,
     pub created_by: String,
     pub now: Timestamp,
 }
@@ -118,6 +120,7 @@ struct PackageRow {
     created_by: String,
     signed_by: Option<String>,
     signature: Option<String>,
+    requirements: Option<String>,
 }
 
 impl PackageRow {
@@ -134,6 +137,7 @@ impl PackageRow {
             created_by: self.created_by,
             signed_by: self.signed_by,
             signature: self.signature,
+            requires: self.requirements.as_deref().map(from_json).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -162,6 +166,7 @@ fn add(db: &mut Db, new: &NewPackage) -> Outcome<AddPackage> {
         packages::notes.eq(fit(&new.notes, 16_000)),
         packages::created_at.eq(millis(new.now)),
         packages::created_by.eq(fit(&new.created_by, NAME)),
+        packages::requirements.eq(Some(to_json(&new.requires)?).filter(|_| !new.requires.is_empty())),
     );
     diesel::insert_into(packages::table).values(row).execute(db)?;
     let id = last_id(db)?;

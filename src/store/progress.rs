@@ -12,7 +12,7 @@ use super::dialect::{CHUNK, Sql};
 use super::rollout_list::AssignmentRow;
 use super::schema::{assignments, devices, rollout_packages};
 use super::stored::{instant, parsed};
-use super::{Outcome, Result, Store};
+use super::{Outcome, Result, Store, rollout_history};
 use crate::domain::{Assignment, AssignmentState, Candidate, Device, DeviceId, KeyId, RolloutId, Tags, Target};
 
 /// One row of a rollout's progress table.
@@ -137,6 +137,7 @@ fn candidates(db: &mut Db, target: &Target) -> Outcome<Vec<Candidate>> {
     rows.dedup_by_key(|row| row.key_id);
     let keys: Option<Vec<i64>> = (!matches!(target, Target::All)).then(|| rows.iter().map(|row| row.key_id).collect());
     let (mut tags, mut modules) = (tags_of(db, keys.as_deref())?, modules_of(db, keys.as_deref())?);
+    let mut quarantined = rollout_history::quarantined(db)?;
     let candidate = |row: DeviceRow| -> Outcome<Candidate> {
         Ok(Candidate {
             key_id: KeyId(row.key_id),
@@ -146,6 +147,7 @@ fn candidates(db: &mut Db, target: &Target) -> Outcome<Vec<Candidate>> {
             online: row.online,
             since: instant(row.since)?,
             modules: modules.remove(&row.key_id).unwrap_or_default(),
+            quarantined: quarantined.remove(&row.key_id).unwrap_or_default(),
         })
     };
     rows.into_iter().map(candidate).collect()

@@ -11,9 +11,10 @@ use super::devices::in_chunks;
 use super::dialect::{CHUNK, Sql};
 use super::schema::{assignments, rollout_packages, rollouts};
 use super::stored::{from_json, instant, optional, optional_instant, parsed, sha256, whole};
-use super::{Outcome, Result, Store};
+use super::{Outcome, Result, Store, rollout_history as history};
 use crate::domain::{
-    Assignment, AssignmentState, Counts, KeyId, ModuleName, Release, Rollout, RolloutId, RolloutPackage, RolloutState,
+    Assignment, AssignmentState, Counts, KeyId, ModuleName, OpenCourse, Release, Rollout, RolloutId, RolloutPackage,
+    RolloutState, Turn,
 };
 
 /// A rollout with its tally, which is always the sum of its rows.
@@ -25,23 +26,32 @@ pub struct RolloutSummary {
     pub devices: u64,
 }
 
-/// A rollout as the updater takes it up after a start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenRollout {
-    pub rollout: Rollout,
-    /// Those that are not final.
-    pub open: Vec<Assignment>,
-    /// Of all assignments, by stage.
-    pub tallies: Vec<(u32, Counts)>,
-    /// Every device that has an assignment, final ones too: who has had a turn.
-    pub members: Vec<KeyId>,
-}
-
 impl Store {
-    /// What the updater needs after a start: every rollout that is live, or completed, with all assignments that
-    /// are not final; plus the tally of all its assignments by stage. Oldest first.
-    pub async fn open_rollouts(&self) -> Result<Vec<OpenRollout>> {
+    /// What the updater needs after a start: every rollout that is live, or completed. Oldest first.
+    pub async fn open_rollouts(&self) -> Result<Vec<OpenCourse>> {
         self.read(open_rollouts).await
+    }
+
+    /// A rollout as the updater takes it up, if it is live or completed.
+    pub async fn open_rollout(&self, id: RolloutId) -> Result<Option<OpenCourse>> {
+        self.read(move |db| {
+            let open = rollouts::table.find(id.0).filter(rollouts::state.eq_any(open_states()));
+            let row: Option<RolloutRow> = open.select(RolloutRow::as_select()).first(db).optional()?;
+            let mut found = with_packages(db, row.into_iter().collect())?;
+            found.pop().map(|rollout| course(db, rollout)).transpose()
+        })
+        .await
+    }
+
+    /// Assignments of a rollout that ended badly, of these devices or of all.
+    pub async fn failed_assignments(&self, id: RolloutId, only: Option<Vec<KeyId>>) -> Result<Vec<Assignment>> {
+        self.read(move |db| {
+            let bad = AssignmentState::ALL.into_iter().filter(|s| s.is_failure() || *s == AssignmentState::Declined);
+            let rows = in_states(db, id, bad.collect())?;
+            let wanted = |row: &Assignment| only.as_ref().is_none_or(|keys| keys.contains(&row.key_id));
+            Ok(rows.into_iter().filter(wanted).collect())
+        })
+        .await
     }
 
     pub async fn rollout(&self, id: RolloutId) -> Result<Option<RolloutSummary>> {
@@ -103,6 +113,9 @@ struct RolloutRow {
     created_at: i64,
     created_by: String,
     ended_at: Option<i64>,
+    plan: Option<String>,
+    approved_by: Option<String>,
+    takes_back: Option<i64>,
 }
 
 impl RolloutRow {
@@ -120,6 +133,9 @@ impl RolloutRow {
             created_at: instant(self.created_at)?,
             created_by: self.created_by,
             ended_at: optional_instant(self.ended_at)?,
+            approved_by: self.approved_by,
+            takes_back: self.takes_back.map(RolloutId),
+            plan: self.plan.as_deref().map(from_json).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -134,6 +150,7 @@ struct PackageRow {
     sha256: String,
     signature: Option<String>,
     previous_version: Option<String>,
+    requirements: Option<String>,
 }
 
 impl PackageRow {
@@ -145,6 +162,7 @@ impl PackageRow {
                 size: whole(self.size)?,
                 sha256: sha256(&self.sha256)?,
                 signature: self.signature,
+                requires: self.requirements.as_deref().map(from_json).transpose()?.unwrap_or_default(),
             },
             previous_version: optional(self.previous_version.as_deref())?,
         })
@@ -250,10 +268,27 @@ fn tallies(db: &mut Db, id: RolloutId) -> Outcome<Vec<(u32, Counts)>> {
     Ok(tallies)
 }
 
-fn members(db: &mut Db, id: RolloutId) -> Outcome<Vec<KeyId>> {
-    let of_rollout = assignments::table.filter(assignments::rollout_id.eq(id.0));
-    let keys: Vec<i64> = of_rollout.select(assignments::key_id).distinct().order(assignments::key_id).load(db)?;
-    Ok(keys.into_iter().map(KeyId).collect())
+/// Who has had a turn, and what each was seen to run well.
+fn turns(db: &mut Db, rollout: &Rollout) -> Outcome<HashMap<KeyId, Turn>> {
+    let rows: Vec<(i64, String, String, i64, i64)> = assignments::table
+        .filter(assignments::rollout_id.eq(rollout.id.0))
+        .select((
+            assignments::key_id,
+            assignments::module,
+            assignments::state,
+            assignments::stage,
+            assignments::attempts,
+        ))
+        .load(db)?;
+    let mut turns = HashMap::new();
+    for (key, module, state, stage, attempts) in rows {
+        let turn = turns.entry(KeyId(key)).or_insert(Turn::new(whole(stage)?));
+        let place = rollout.packages.iter().position(|p| p.release.module.as_str() == module);
+        if let Some(place) = place.filter(|_| state == AssignmentState::Verified.as_str()) {
+            turn.saw(place, whole(attempts)?);
+        }
+    }
+    Ok(turns)
 }
 
 fn device_count(db: &mut Db, id: RolloutId) -> Outcome<u64> {
@@ -267,28 +302,34 @@ fn device_count(db: &mut Db, id: RolloutId) -> Outcome<u64> {
     rows.first().map_or(Ok(0), |row| whole(row.devices))
 }
 
-fn open_rollouts(db: &mut Db) -> Outcome<Vec<OpenRollout>> {
-    let wanted = RolloutState::ALL.into_iter().filter(|s| s.is_live() || *s == RolloutState::Completed);
-    let states: Vec<&str> = wanted.map(RolloutState::as_str).collect();
-    let rows: Vec<RolloutRow> = rollouts::table
-        .filter(rollouts::state.eq_any(states))
-        .order(rollouts::id)
-        .select(RolloutRow::as_select())
-        .load(db)?;
-    let mut open = Vec::with_capacity(rows.len());
-    for rollout in with_packages(db, rows)? {
-        let (tallies, members) = (tallies(db, rollout.id)?, members(db, rollout.id)?);
-        open.push(OpenRollout { open: not_final(db, rollout.id)?, rollout, tallies, members });
-    }
-    Ok(open)
+/// The states of rollouts that the updater has in hand.
+fn open_states() -> Vec<&'static str> {
+    let open = RolloutState::ALL.into_iter().filter(|s| s.is_live() || *s == RolloutState::Completed);
+    open.map(RolloutState::as_str).collect()
 }
 
-fn not_final(db: &mut Db, id: RolloutId) -> Outcome<Vec<Assignment>> {
-    let states = AssignmentState::ALL.into_iter().filter(|state| !state.is_final());
-    let states: Vec<&str> = states.map(AssignmentState::as_str).collect();
+fn open_rollouts(db: &mut Db) -> Outcome<Vec<OpenCourse>> {
+    let open = rollouts::table.filter(rollouts::state.eq_any(open_states())).select(RolloutRow::as_select());
+    let rows: Vec<RolloutRow> = open.order(rollouts::id).load(db)?;
+    with_packages(db, rows)?.into_iter().map(|rollout| course(db, rollout)).collect()
+}
+
+fn course(db: &mut Db, rollout: Rollout) -> Outcome<OpenCourse> {
+    let id = rollout.id;
+    let open = AssignmentState::ALL.into_iter().filter(|s| !s.is_final() || *s == AssignmentState::Superseded);
+    Ok(OpenCourse {
+        rows: in_states(db, id, open.collect())?,
+        tallies: tallies(db, id)?,
+        turns: turns(db, &rollout)?,
+        recent_starts: history::recent_starts(db, id)?,
+        rollout,
+    })
+}
+
+fn in_states(db: &mut Db, id: RolloutId, states: Vec<AssignmentState>) -> Outcome<Vec<Assignment>> {
     let rows: Vec<AssignmentRow> = assignments::table
         .filter(assignments::rollout_id.eq(id.0))
-        .filter(assignments::state.eq_any(states))
+        .filter(assignments::state.eq_any(states.into_iter().map(AssignmentState::as_str).collect::<Vec<_>>()))
         .order((assignments::key_id, assignments::module))
         .select(AssignmentRow::as_select())
         .load(db)?;

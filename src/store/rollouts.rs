@@ -8,9 +8,11 @@ use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::{CHUNK, Columns, Value, last_id};
 use super::schema::{devices, modules, rollouts};
-use super::stored::{NAME, fit, millis, optional, size, to_json};
-use super::{Outcome, Result, Store, StoreError, packages};
-use crate::domain::{Assignment, Release, Rollout, RolloutId, RolloutPackage, Version};
+use super::stored::{NAME, fit, millis, optional, parsed, size, to_json};
+use super::{Outcome, Result, Store, StoreError, packages, rollout_history};
+use crate::domain::{
+    Assignment, Release, Rollout, RolloutId, RolloutPackage, RolloutState, Strike, Transition, Version,
+};
 
 /// A rollout to be written down, whole, in one transaction, together with the modules' current versions.
 /// The `rollout` of each assignment and the `id` are filled in by the store.
@@ -29,6 +31,10 @@ pub struct RolloutChanges {
     pub rollouts: Vec<Rollout>,
     /// Upserted by (rollout, key_id, module).
     pub assignments: Vec<Assignment>,
+    /// Appended to the history.
+    pub transitions: Vec<Transition>,
+    /// Upserted by (key_id, module).
+    pub strikes: Vec<Strike>,
 }
 
 const ASSIGNMENTS: Columns = Columns {
@@ -39,12 +45,23 @@ const ASSIGNMENTS: Columns = Columns {
 const PACKAGES: Columns = Columns {
     table: "rollout_packages",
     key: &["rollout_id", "position"],
-    rest: &["module", "version", "size", "sha256", "signature", "previous_version"],
+    rest: &["module", "version", "size", "sha256", "signature", "previous_version", "requirements"],
 };
 const MODULES: Columns = Columns { table: "modules", key: &["name"], rest: &["current_version"] };
 
 /// Characters of a reason that are kept: a TEXT of MySQL has 65,535 bytes.
-const REASON: usize = 4096;
+pub(super) const REASON: usize = 4096;
+
+impl RolloutChanges {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rollouts.is_empty()
+            && self.assignments.is_empty()
+            && self.transitions.is_empty()
+            && self.strikes.is_empty()
+    }
+}
 
 impl Store {
     /// A `previous_version` that is `None` is filled in from the modules' current versions. Assignments of devices
@@ -62,7 +79,9 @@ impl Store {
             for rollout in &changes.rollouts {
                 update(db, rollout)?;
             }
-            save_assignments(db, None, &changes.assignments)
+            let known = save_assignments(db, None, &changes.assignments)?;
+            rollout_history::append(db, &changes.transitions, &known)?;
+            rollout_history::strike(db, &changes.strikes, &known)
         })
         .await
     }
@@ -84,10 +103,15 @@ fn create(db: &mut Db, new: &NewRollout) -> Outcome<RolloutId> {
         rollouts::created_at.eq(millis(rollout.created_at)),
         rollouts::created_by.eq(fit(&rollout.created_by, NAME)),
         rollouts::ended_at.eq(rollout.ended_at.map(millis)),
+        rollouts::plan.eq(to_json(&rollout.plan)?),
+        rollouts::takes_back.eq(rollout.takes_back.map(|id| id.0)),
     );
     diesel::insert_into(rollouts::table).values(row).execute(db)?;
     let id = RolloutId(last_id(db)?);
     save_packages(db, id, &rollout.packages)?;
+    if !rollout.state.awaits_people() {
+        make_current(db, &rollout.packages)?;
+    }
     save_assignments(db, Some(id), &new.assignments)?;
     Ok(id)
 }
@@ -100,7 +124,7 @@ fn still_there(db: &mut Db, release: &Release) -> Outcome<()> {
     }
 }
 
-/// Copies the packages into the rollout, and makes their versions the modules' current ones.
+/// Copies the packages into the rollout.
 fn save_packages(db: &mut Db, id: RolloutId, packages: &[RolloutPackage]) -> Outcome<()> {
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for (position, package) in packages.iter().enumerate() {
@@ -118,9 +142,14 @@ fn save_packages(db: &mut Db, id: RolloutId, packages: &[RolloutPackage]) -> Out
             release.sha256.as_str().into(),
             release.signature.as_deref().into(),
             previous.map(Version::as_str).into(),
+            Some(to_json(&release.requires)?).filter(|_| !release.requires.is_empty()).into(),
         ]);
     }
-    PACKAGES.insert(db, rows)?;
+    Ok(PACKAGES.insert(db, rows)?)
+}
+
+/// The versions of a rollout that has been started are the modules' current ones.
+fn make_current(db: &mut Db, packages: &[RolloutPackage]) -> Outcome<()> {
     let current = |package: &RolloutPackage| -> Vec<Value> {
         vec![package.release.module.as_str().into(), package.release.version.as_str().into()]
     };
@@ -128,22 +157,29 @@ fn save_packages(db: &mut Db, id: RolloutId, packages: &[RolloutPackage]) -> Out
 }
 
 fn update(db: &mut Db, rollout: &Rollout) -> Outcome<()> {
+    let before: Option<String> = rollouts::table.find(rollout.id.0).select(rollouts::state).first(db).optional()?;
+    let before: Option<RolloutState> = before.map(|state| parsed(&state)).transpose()?;
+    if before.is_some_and(RolloutState::awaits_people) && rollout.state.is_live() && !rollout.state.awaits_people() {
+        make_current(db, &rollout.packages)?;
+    }
     let values = (
         rollouts::state.eq(rollout.state.as_str()),
         rollouts::why.eq(rollout.why.as_deref().map(|why| fit(why, REASON))),
         rollouts::open_stages.eq(i64::from(rollout.open_stages)),
         rollouts::stages.eq(i64::from(rollout.stages)),
         rollouts::ended_at.eq(rollout.ended_at.map(millis)),
+        rollouts::approved_by.eq(rollout.approved_by.as_deref().map(|by| fit(by, NAME))),
     );
     Ok(diesel::update(rollouts::table.find(rollout.id.0)).set(values).execute(db).map(drop)?)
 }
 
-/// As rows of rollout `id`, or of the one that each names.
-fn save_assignments(db: &mut Db, id: Option<RolloutId>, assignments: &[Assignment]) -> Outcome<()> {
+/// As rows of rollout `id`, or of the one that each names. Returns which of their devices exist.
+fn save_assignments(db: &mut Db, id: Option<RolloutId>, assignments: &[Assignment]) -> Outcome<HashSet<i64>> {
     let known = known_devices(db, assignments)?;
     let kept = assignments.iter().filter(|assignment| known.contains(&assignment.key_id.0));
     let rows = kept.map(|assignment| row(id.unwrap_or(assignment.rollout), assignment)).collect();
-    Ok(ASSIGNMENTS.upsert(db, rows)?)
+    ASSIGNMENTS.upsert(db, rows)?;
+    Ok(known)
 }
 
 fn row(rollout: RolloutId, assignment: &Assignment) -> Vec<Value> {

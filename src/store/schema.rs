@@ -44,7 +44,7 @@ diesel::table! {
     packages (id) {
         id -> BigInt, name -> Text, version -> Text, size -> BigInt, sha256 -> Text, file_name -> Text,
         notes -> Text, created_at -> BigInt, created_by -> Text, signed_by -> Nullable<Text>,
-        signature -> Nullable<Text>,
+        signature -> Nullable<Text>, requirements -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -54,13 +54,14 @@ diesel::table! {
     rollouts (id) {
         id -> BigInt, state -> Text, why -> Nullable<Text>, allow_rollback -> Bool, target -> Text, policy -> Text,
         open_stages -> BigInt, stages -> BigInt, created_at -> BigInt, created_by -> Text,
-        ended_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>, plan -> Nullable<Text>, approved_by -> Nullable<Text>,
+        takes_back -> Nullable<BigInt>,
     }
 }
 diesel::table! {
     rollout_packages (rollout_id, position) {
         rollout_id -> BigInt, position -> BigInt, module -> Text, version -> Text, size -> BigInt, sha256 -> Text,
-        signature -> Nullable<Text>, previous_version -> Nullable<Text>,
+        signature -> Nullable<Text>, previous_version -> Nullable<Text>, requirements -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -68,6 +69,18 @@ diesel::table! {
         rollout_id -> BigInt, key_id -> BigInt, module -> Text, from_version -> Nullable<Text>, to_version -> Text,
         state -> Text, reason -> Nullable<Text>, stage -> BigInt, attempts -> BigInt, until -> Nullable<BigInt>,
         seen_since -> Nullable<BigInt>, updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    assignment_history (id) {
+        id -> BigInt, rollout_id -> BigInt, key_id -> BigInt, module -> Text, state -> Text, reason -> Nullable<Text>,
+        changed_at -> BigInt,
+    }
+}
+diesel::table! {
+    strikes (key_id, module) {
+        key_id -> BigInt, module -> Text, version -> Text, failures -> BigInt, rollout_id -> BigInt,
+        reason -> Nullable<Text>, struck_at -> BigInt,
     }
 }
 diesel::table! {

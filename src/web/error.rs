@@ -230,6 +230,7 @@ impl From<RolloutError> for ApiError {
                 Self::of_fields(fields.into_iter().map(|f| (f.field, f.message)).collect())
             }
             RolloutError::NotFound => Self::not_found("such rollout"),
+            RolloutError::SecondPerson => Self::forbidden("second_person", error.to_string()),
             RolloutError::Conflict(message) => Self::conflict("conflict", message),
             RolloutError::Unavailable(message) => Self::unavailable("unavailable", message, 2),
         }

@@ -5,7 +5,9 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::api::{api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollouts, users};
+use super::api::{
+    api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollout_acts, rollouts, users,
+};
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
 use crate::domain::Role;
@@ -77,14 +79,22 @@ fn api() -> Vec<Route> {
         POST "/api/v1/rollouts", OPERATOR => rollouts::start;
         GET "/api/v1/rollouts/{id}", VIEWER => rollouts::one;
         GET "/api/v1/rollouts/{id}/devices", VIEWER => rollouts::devices;
-        POST "/api/v1/rollouts/{id}/pause", OPERATOR => rollouts::pause;
-        POST "/api/v1/rollouts/{id}/resume", OPERATOR => rollouts::resume;
-        POST "/api/v1/rollouts/{id}/cancel", OPERATOR => rollouts::cancel;
+        GET "/api/v1/rollouts/{id}/course", VIEWER => rollout_acts::course;
+        POST "/api/v1/rollouts/{id}/pause", OPERATOR => rollout_acts::pause;
+        POST "/api/v1/rollouts/{id}/resume", OPERATOR => rollout_acts::resume;
+        POST "/api/v1/rollouts/{id}/cancel", OPERATOR => rollout_acts::cancel;
+        POST "/api/v1/rollouts/{id}/launch", OPERATOR => rollout_acts::launch;
+        POST "/api/v1/rollouts/{id}/approve", OPERATOR => rollout_acts::approve;
+        POST "/api/v1/rollouts/{id}/retry", OPERATOR => rollout_acts::retry;
+        POST "/api/v1/rollouts/{id}/rollback", OPERATOR => rollout_acts::rollback;
+        GET "/api/v1/quarantine", VIEWER => rollout_acts::quarantine;
         GET "/api/v1/devices", VIEWER => devices::all;
         GET "/api/v1/devices/{device_id}", VIEWER => devices::one;
         PATCH "/api/v1/devices/{device_id}", OPERATOR => devices::change;
         DELETE "/api/v1/devices/{device_id}", ADMIN => devices::delete;
         GET "/api/v1/devices/{device_id}/history", VIEWER => devices::history;
+        GET "/api/v1/devices/{device_id}/assignments", VIEWER => rollout_acts::history;
+        DELETE "/api/v1/devices/{device_id}/quarantine", OPERATOR => rollout_acts::free;
         POST "/api/v1/devices/{device_id}/allow-enrolment", ADMIN => devices::allow_enrolment;
         POST "/api/v1/devices/{device_id}/revoke-token", ADMIN => devices::revoke_token;
         GET "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::all;
@@ -114,6 +124,7 @@ fn pages() -> Vec<Route> {
         GET "/devices", VIEWER => pages::devices::get;
         GET "/devices/{device_id}", VIEWER => pages::device::get;
         POST "/devices/{device_id}", OPERATOR => pages::device_edit::change;
+        POST "/devices/{device_id}/free", OPERATOR => pages::device_edit::free;
         POST "/devices/{device_id}/enrolment", ADMIN => pages::device_edit::allow_enrolment;
         GET "/devices/{device_id}/revoke", ADMIN => pages::device_edit::ask_revoke;
         POST "/devices/{device_id}/revoke", ADMIN => pages::device_edit::revoke;
@@ -132,10 +143,15 @@ fn pages() -> Vec<Route> {
         POST "/rollouts/new", OPERATOR => pages::rollout_new::back;
         POST "/rollouts/plan", OPERATOR => pages::rollout_new::plan;
         GET "/rollouts/{id}", VIEWER => pages::rollout::get;
-        POST "/rollouts/{id}/pause", OPERATOR => pages::rollout::pause;
-        POST "/rollouts/{id}/resume", OPERATOR => pages::rollout::resume;
-        GET "/rollouts/{id}/cancel", OPERATOR => pages::rollout::ask_cancel;
-        POST "/rollouts/{id}/cancel", OPERATOR => pages::rollout::cancel;
+        POST "/rollouts/{id}/pause", OPERATOR => pages::rollout_acts::pause;
+        POST "/rollouts/{id}/resume", OPERATOR => pages::rollout_acts::resume;
+        POST "/rollouts/{id}/launch", OPERATOR => pages::rollout_acts::launch;
+        POST "/rollouts/{id}/approve", OPERATOR => pages::rollout_acts::approve;
+        POST "/rollouts/{id}/retry", OPERATOR => pages::rollout_acts::retry;
+        GET "/rollouts/{id}/cancel", OPERATOR => pages::rollout_acts::ask_cancel;
+        POST "/rollouts/{id}/cancel", OPERATOR => pages::rollout_acts::cancel;
+        GET "/rollouts/{id}/rollback", OPERATOR => pages::rollout_acts::ask_rollback;
+        POST "/rollouts/{id}/rollback", OPERATOR => pages::rollout_acts::rollback;
         GET "/users", ADMIN => pages::user_edit::get;
         POST "/users", ADMIN => pages::user_edit::add;
         POST "/users/{id}/role", ADMIN => pages::user_edit::set_role;

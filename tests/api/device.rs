@@ -56,6 +56,21 @@ impl Device {
         }
     }
 
+    /// The next message that is no answer to a hello.
+    pub fn offer(&mut self) -> Value {
+        loop {
+            let message = self.receive();
+            if message["type"] != "welcome" {
+                return message;
+            }
+        }
+    }
+
+    /// Passes over the next frame of package bytes.
+    pub fn skip_bytes(&mut self) {
+        while !matches!(self.next(), Message::Binary(_)) {}
+    }
+
     /// The close code that the server ends with.
     pub fn closed(&mut self) -> u16 {
         loop {
@@ -73,7 +88,7 @@ impl Device {
 
     /// Takes the packages of one update, and says that they are installed; gives the bytes of each.
     pub fn update(&mut self) -> Vec<(String, Vec<u8>)> {
-        let offer = self.receive();
+        let offer = self.offer();
         assert_eq!(offer["type"], "update_list", "{offer}");
         let entries = offer["update_list"].as_array().unwrap().clone();
         let wanted: Vec<Value> =

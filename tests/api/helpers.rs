@@ -186,6 +186,14 @@ impl TestApp {
         self.form("/api/v1/packages", token, &parts)
     }
 
+    /// As `upload`, with more text fields.
+    pub fn upload_with(&self, token: &str, name: &str, version: &str, bytes: &[u8], more: &[(&str, &str)]) -> Reply {
+        let mut parts = vec![("name", None, name.as_bytes()), ("version", None, version.as_bytes())];
+        parts.extend(more.iter().map(|(name, text)| (*name, None, text.as_bytes())));
+        parts.push(("file", Some("app.bin"), bytes));
+        self.form("/api/v1/packages", token, &parts)
+    }
+
     /// Signs in as a browser does, and gives the cookie.
     pub fn sign_in(&self, name: &str, password: &str) -> Reply {
         let body = format!("name={name}&password={}", password.replace(' ', "+"));

@@ -9,5 +9,6 @@ mod devices;
 mod helpers;
 mod live;
 mod packages;
+mod rollout_acts;
 mod rollouts;
 mod stream;

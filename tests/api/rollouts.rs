@@ -8,7 +8,7 @@ use crate::helpers::{TestApp, spawn_app};
 use crate::stream::Stream;
 
 /// Asks after every event of the live stream, until it is so.
-fn until(app: &TestApp, token: &str, path: &str, so: impl Fn(&Value) -> bool) -> Value {
+pub fn until(app: &TestApp, token: &str, path: &str, so: impl Fn(&Value) -> bool) -> Value {
     let mut stream = Stream::open(app, token, "/api/v1/live");
     loop {
         let json = app.get(path, token).expect(200).json();

@@ -10,7 +10,7 @@ use super::CliError;
 use super::api::{Api, Server};
 use super::context::Context;
 use super::output::{text, visible};
-use crate::domain::RolloutId;
+use crate::domain::{DeviceId, RolloutId};
 use request::Request;
 pub(super) use request::package;
 
@@ -53,6 +53,19 @@ enum Action {
     Resume { id: RolloutId },
     /// Call a rollout off
     Cancel { id: RolloutId },
+    /// Let a draft go out
+    Launch { id: RolloutId },
+    /// Agree to somebody else's rollout, where the server asks for a second person
+    Approve { id: RolloutId },
+    /// Give what ended badly another turn
+    Retry {
+        id: RolloutId,
+        /// Only these devices; may be given several times [default: all]
+        #[arg(long = "device", value_name = "DEVICE_ID")]
+        devices: Vec<DeviceId>,
+    },
+    /// End a rollout, and bring devices back to what they ran before
+    Rollback { id: RolloutId },
 }
 
 impl Rollout {
@@ -79,6 +92,10 @@ impl Rollout {
             Action::Pause { id } => steer(context, &api, id, "pause"),
             Action::Resume { id } => steer(context, &api, id, "resume"),
             Action::Cancel { id } => steer(context, &api, id, "cancel"),
+            Action::Launch { id } => steer(context, &api, id, "launch"),
+            Action::Approve { id } => steer(context, &api, id, "approve"),
+            Action::Retry { id, devices } => retry(context, &api, id, &devices),
+            Action::Rollback { id } => rollback(context, &api, id),
         }
     }
 }
@@ -89,6 +106,32 @@ fn steer(context: &Context, api: &Api, id: RolloutId, verb: &str) -> Result<(), 
         return context.output().value(&rollout);
     }
     context.output().line(format!("rollout {id} is {}", text(&rollout, "/state")))
+}
+
+fn retry(context: &Context, api: &Api, id: RolloutId, devices: &[DeviceId]) -> Result<(), CliError> {
+    let body = if devices.is_empty() { json!({}) } else { json!({ "device_ids": devices }) };
+    let rollout = api.post(&format!("rollouts/{id}/retry"), &body)?;
+    if context.output().is_json() {
+        return context.output().value(&rollout);
+    }
+    let (state, retried) = (text(&rollout, "/state"), text(&rollout, "/retried"));
+    context.output().line(format!("rollout {id} is {state}; {retried} tried again"))
+}
+
+fn rollback(context: &Context, api: &Api, id: RolloutId) -> Result<(), CliError> {
+    let rollout = api.post(&format!("rollouts/{id}/rollback"), &json!({}))?;
+    let out = context.output();
+    if out.is_json() {
+        return out.value(&rollout);
+    }
+    out.line(format!("rollout {id} is {}", text(&rollout, "/state")))?;
+    for (reason, count) in rollout["left"].as_object().into_iter().flatten() {
+        out.line(format!("stays as it is: {count} ({})", visible(reason)))?;
+    }
+    for back in rollout["way_back"].as_array().into_iter().flatten() {
+        out.line(format!("the way back is rollout {back}; follow it: fleetward rollout show {back} --watch"))?;
+    }
+    Ok(())
 }
 
 fn list(context: &Context, items: Vec<Value>) -> Result<(), CliError> {
@@ -148,7 +191,8 @@ fn show_plan(context: &Context, plan: &Value) -> Result<(), CliError> {
     for excluded in plan.pointer("/excluded").and_then(Value::as_array).into_iter().flatten() {
         let [id, module, from, reason] =
             ["/device_id", "/module", "/from", "/reason"].map(|f| visible(&text(excluded, f)));
-        out.line(format!("left out: {id} {module} {from} ({reason})"))?;
+        let detail = excluded["detail"].as_str().map(|detail| format!(": {}", visible(detail))).unwrap_or_default();
+        out.line(format!("left out: {id} {module} {from} ({reason}{detail})"))?;
     }
     let changes = plan["changes"].as_array().map_or(0, Vec::len);
     out.line(format!("{changes} devices would change, {} bytes in all", text(plan, "/bytes")))

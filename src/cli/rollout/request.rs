@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::CliError;
 use crate::config::parse_seconds;
-use crate::domain::{DeviceId, ModuleName, Version};
+use crate::domain::{DeviceId, ModuleName, RolloutState, Version, Window};
 
 /// Which packages, for whom, and how carefully. What is left out has the server's default.
 #[derive(Debug, Args)]
@@ -43,6 +43,21 @@ pub(super) struct Request {
     /// Nothing is offered before this: 2026-12-01T02:00:00Z
     #[arg(long, value_name = "TIME")]
     not_before: Option<String>,
+    /// Most assignments offered in a minute
+    #[arg(long)]
+    starts_per_minute: Option<u32>,
+    /// Only at these hours of each device's own day: "sat sun 22:00-05:00"; may be given several times
+    #[arg(long = "window", value_name = "HOURS")]
+    windows: Vec<Window>,
+    /// Which of several rollouts goes first where they share a limit, -100 to 100
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Hottest sensor, in degrees Celsius, of a device that counts as well
+    #[arg(long)]
+    max_temperature: Option<f64>,
+    /// Only write it down; `rollout launch` lets it go out
+    #[arg(long)]
+    draft: bool,
     /// Package bytes a second to each device
     #[arg(long)]
     bytes_per_second: Option<u64>,
@@ -66,7 +81,11 @@ impl Request {
         };
         let policy = self.policy();
         let rollback = self.allow_rollback;
-        Ok(json!({ "packages": packages, "allow_rollback": rollback, "target": target, "policy": policy }))
+        let mut body = json!({ "packages": packages, "allow_rollback": rollback, "target": target, "policy": policy });
+        if self.draft {
+            body[RolloutState::Draft.as_str()] = json!(true);
+        }
+        Ok(body)
     }
 
     fn policy(&self) -> Value {
@@ -80,6 +99,10 @@ impl Request {
             ("attempts", self.attempts.map(Value::from)),
             ("not_before", self.not_before.clone().map(Value::from)),
             ("bytes_per_second", self.bytes_per_second.map(Value::from)),
+            ("starts_per_minute", self.starts_per_minute.map(Value::from)),
+            ("windows", (!self.windows.is_empty()).then(|| json!(self.windows))),
+            ("priority", self.priority.map(Value::from)),
+            ("health", self.max_temperature.map(|most| json!({ "max_temperature": most }))),
         ];
         given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into()
     }

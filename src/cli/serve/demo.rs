@@ -12,7 +12,7 @@ use crate::cli::CliError;
 use crate::cli::simulate::{Swarm, SwarmSettings, device_url, names};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{ModuleName, Modules, TokenKind, Version};
+use crate::domain::{ModuleName, Modules, Requirements, TokenKind, Version};
 use crate::store::secrets::new_token;
 use crate::store::{AddPackage, Blobs, NewPackage, Store};
 
@@ -118,7 +118,8 @@ async fn add_package(store: &Store, blobs: &Blobs, name: &str, version: &str, si
     let file_name = format!("{name}-{version}.bin");
     let (notes, created_by) = ("Made by --demo.".to_owned(), "demo".to_owned());
     let now = Clock::system().now();
-    let package = NewPackage { name, version, size, sha256, file_name, notes, created_by, now };
+    let requires = Requirements::default();
+    let package = NewPackage { name, version, size, sha256, file_name, notes, requires, created_by, now };
     match store.add_package(package).await? {
         AddPackage::Added(_) | AddPackage::Same(_) | AddPackage::Conflict(_) => Ok(()),
     }

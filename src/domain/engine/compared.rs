@@ -11,6 +11,7 @@ pub(super) fn seen_running(course: &mut Course, step: &mut Step, row: &Assignmen
     };
     if seen.is_none() {
         let now = step.now;
+        course.well_so_far(row.key_id);
         course.transition(step, row.key_id, &row.module, S::Verifying, |row| {
             row.until = until;
             row.seen_since = Some(now);

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Policy, Release, RolloutPackage, Sha256Hex, Stage, Target, Timeouts};
+use crate::domain::{HealthRules, Policy, Release, RolloutPackage, Sample, Sha256Hex, Stage, Target, Timeouts, Turn};
 
 const DEVICES: i64 = 8;
 
@@ -23,6 +23,10 @@ pub(super) struct World {
     pub sessions: BTreeMap<KeyId, SessionNo>,
     pub running: BTreeMap<KeyId, Modules>,
     pub offers: BTreeMap<(KeyId, ModuleName), Version>,
+    pub strikes: BTreeMap<(KeyId, ModuleName), Strike>,
+    /// When each rollout offered what.
+    pub starts: BTreeMap<RolloutId, Vec<Timestamp>>,
+    pub fleet_limit: Option<u32>,
     next_session: i64,
 }
 
@@ -47,9 +51,17 @@ impl World {
         }
         for row in effects.assignments {
             if let Some(before) = self.rows.get(&(row.rollout, row.key_id, row.module.clone())) {
-                assert!(!before.state.is_final() || *before == row, "a final row changed: {before:?} -> {row:?}");
+                let moved = before.state.may_become(row.state) || before.state == row.state;
+                assert!(moved || !before.state.is_final(), "a final row changed: {before:?} -> {row:?}");
             }
             self.rows.insert((row.rollout, row.key_id, row.module.clone()), row);
+        }
+        for strike in effects.strikes {
+            self.strikes.insert((strike.key_id, strike.module.clone()), strike);
+        }
+        for moved in effects.transitions.iter().filter(|moved| moved.to == S::Offered) {
+            let asked_again = moved.reason.as_deref() == Some(ASKED_AGAIN);
+            self.starts.entry(moved.rollout).or_default().extend((!asked_again).then_some(moved.at));
         }
         for speech in effects.speech {
             match speech {
@@ -69,6 +81,13 @@ impl World {
 
     fn check(&self) {
         let mut changing = BTreeSet::new();
+        let leased = self.rows.values().filter(|row| row.state.holds_a_lease()).count();
+        assert!(self.fleet_limit.is_none_or(|limit| leased <= limit as usize), "{leased} in flight in all");
+        for (id, starts) in &self.starts {
+            let limit = self.rollouts[id].policy.starts_per_minute;
+            let last = starts.iter().filter(|at| **at + TimeDelta::seconds(60) > self.now).count();
+            assert!(limit.is_none_or(|limit| last <= limit as usize), "{last} starts in a minute");
+        }
         for (id, rollout) in &self.rollouts {
             let rows = || self.rows.values().filter(|row| row.rollout == *id);
             let leased = rows().filter(|row| row.state.holds_a_lease()).count();
@@ -111,6 +130,9 @@ impl World {
             max_failures: 3,
             health_window_s: 5,
             attempts: 2,
+            starts_per_minute: (limit % 3 == 0).then_some(3),
+            priority: i32::from(modules),
+            health: HealthRules { max_temperature: Some(80.0), ..HealthRules::default() },
             timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },
             ..Policy::default()
         };
@@ -130,6 +152,7 @@ impl World {
                 size: 1,
                 sha256: Sha256Hex::of(b""),
                 signature: None,
+                requires: crate::domain::Requirements::default(),
             })
             .collect();
         let staged = policy.stage_ends(DEVICES as u32).len() > 1;
@@ -167,16 +190,40 @@ impl World {
             created_at: self.now,
             created_by: "a".into(),
             ended_at: None,
+            approved_by: None,
+            takes_back: None,
+            plan: Default::default(),
         };
         self.rollouts.insert(id, rollout.clone());
         for row in &rows {
             self.rows.insert((id, row.key_id, row.module.clone()), row.clone());
         }
-        let tallies = self.tallies(id);
-        let members = self.running.keys().copied().collect();
-        let effects = self.engine.begin(self.now, rollout, rows, tallies, members, Vec::new());
+        let effects = self.engine.begin(self.now, self.open(rollout), Vec::new());
         self.carry_out(effects);
         id
+    }
+
+    /// A rollout as the store gives it.
+    pub fn open(&self, rollout: Rollout) -> OpenCourse {
+        let id = rollout.id;
+        let rows = || self.rows.values().filter(|row| row.rollout == id);
+        let mut turns: HashMap<KeyId, Turn> = self.running.keys().map(|key| (*key, Turn::new(0))).collect();
+        for row in rows() {
+            let turn = turns.entry(row.key_id).or_insert(Turn::new(row.stage));
+            *turn = Turn::new(row.stage);
+        }
+        for row in rows().filter(|row| row.state == S::Verified) {
+            let place = rollout.packages.iter().position(|p| p.release.module == row.module).unwrap();
+            turns.get_mut(&row.key_id).unwrap().saw(place, row.attempts);
+        }
+        let open = |row: &&Assignment| !row.state.is_final() || row.state == S::Superseded;
+        OpenCourse {
+            rows: rows().filter(open).cloned().collect(),
+            tallies: self.tallies(id),
+            turns,
+            recent_starts: self.starts.get(&id).cloned().unwrap_or_default(),
+            rollout,
+        }
     }
 
     fn tallies(&self, id: RolloutId) -> Vec<(u32, Counts)> {
@@ -189,17 +236,14 @@ impl World {
 
     /// The server dies and starts again with what was saved.
     pub fn restart(&mut self) {
-        self.engine = Engine::default();
+        self.engine = Engine::new(self.fleet_limit, self.strikes.values().cloned().collect());
         self.sessions.clear();
         self.offers.clear();
         for rollout in self.rollouts.values().cloned().collect::<Vec<_>>() {
             if !rollout.state.is_live() && rollout.state != RolloutState::Completed {
                 continue;
             }
-            let rows = || self.rows.values().filter(|row| row.rollout == rollout.id);
-            let open = rows().filter(|row| !row.state.is_final()).cloned().collect();
-            let members = self.running.keys().copied().collect();
-            let effects = self.engine.take_up(self.now, rollout.clone(), open, self.tallies(rollout.id), members);
+            let effects = self.engine.take_up(self.now, self.open(rollout));
             self.carry_out(effects);
         }
     }
@@ -232,7 +276,7 @@ impl World {
     fn event(&mut self, (kind, a, b): (u8, u8, u8)) {
         let key = KeyId(i64::from(a) % DEVICES);
         let id = RolloutId(i64::from(a) % (self.rollouts.len() as i64 + 1));
-        match kind % 24 {
+        match kind % 28 {
             0 | 1 => self.hello(key, true),
             2 => self.hello(key, false),
             3 => {
@@ -261,8 +305,30 @@ impl World {
                 self.carry_out(effects);
             }
             9 if b % 3 == 0 => self.restart(),
+            24 | 25 => self.report(key, if b % 3 == 0 { 90.0 } else { 50.0 }),
+            26 => self.retry(id),
+            27 => {
+                // The old version comes back: another card was put in.
+                self.running.get_mut(&key).unwrap().insert(module(b), Version::new("1").unwrap());
+                self.hello(key, a % 2 == 0);
+            }
             10..=13 => self.pass(i64::from(b) % 30),
             _ => self.act(a, b),
+        }
+    }
+
+    pub fn report(&mut self, key: KeyId, temperature: f64) {
+        let sample = Sample { temperature: Some(temperature), ..Sample::default() };
+        let vitals = Vitals { at: self.now, sample, status: Vec::new() };
+        let effects = self.engine.reported(self.now, key, vitals);
+        self.carry_out(effects);
+    }
+
+    pub fn retry(&mut self, id: RolloutId) {
+        let failed = |row: &&Assignment| row.rollout == id && (row.state.is_failure() || row.state == S::Declined);
+        let rows = self.rows.values().filter(failed).cloned().collect();
+        if let Ok((effects, _)) = self.engine.retry(self.now, id, rows) {
+            self.carry_out(effects);
         }
     }
 
@@ -278,6 +344,9 @@ impl World {
             self.hello(key, true);
         }
         for _ in 0..400 {
+            for key in (0..DEVICES).map(KeyId) {
+                self.report(key, 50.0);
+            }
             let ended = self.rollouts.values().all(|rollout| !rollout.state.is_live());
             if ended && self.rows.values().all(|row| row.state.is_final()) {
                 break;
@@ -308,8 +377,13 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn limits_hold_and_everything_ends(events in prop::collection::vec(any::<(u8, u8, u8)>(), 1..120)) {
+    fn limits_hold_and_everything_ends(
+        events in prop::collection::vec(any::<(u8, u8, u8)>(), 1..120),
+        fleet_limit in prop::option::of(1u32..6),
+    ) {
         let mut world = World::new();
+        world.fleet_limit = fleet_limit;
+        world.restart();
         world.create(2, 2, 3, true);
         for event in events {
             world.event(event);

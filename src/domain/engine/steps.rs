@@ -1,10 +1,23 @@
 //! The engine's inner steps: what each event comes down to, device by device.
 
 use super::compared::{cancel, offer, seen_otherwise, seen_running};
+use super::health::unhealthy;
+use super::steering::in_quarantine;
 use super::*;
-use crate::domain::Reason;
 
 impl Engine {
+    /// Runs `act` with what a step has at hand.
+    pub(super) fn act(&mut self, now: Timestamp, act: impl FnOnce(&mut Self, &mut Step)) -> Effects {
+        let mut effects = Effects::default();
+        let mut leases = std::mem::take(&mut self.leases);
+        let mut strikes = std::mem::take(&mut self.strikes);
+        let mut step = Step { now, effects: &mut effects, leases: &mut leases, strikes: &mut strikes };
+        act(self, &mut step);
+        self.leases = leases;
+        self.strikes = strikes;
+        effects
+    }
+
     /// Runs `act` on one rollout, then lets it and every device it touched go on.
     pub(super) fn with(
         &mut self,
@@ -12,24 +25,18 @@ impl Engine {
         now: Timestamp,
         act: impl FnOnce(&mut Self, RolloutId, &mut Step),
     ) -> Effects {
-        let mut effects = Effects::default();
-        let mut leases = std::mem::take(&mut self.leases);
-        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
-        act(self, id, &mut step);
-        self.advance(&mut step, id);
-        self.leases = leases;
-        effects
+        self.act(now, |engine, step| {
+            act(engine, id, step);
+            engine.advance(step, id);
+        })
     }
 
     /// Runs `act`, then looks at one device again in every rollout.
     pub(super) fn on_device(&mut self, now: Timestamp, key: KeyId, act: impl FnOnce(&mut Self, &mut Step)) -> Effects {
-        let mut effects = Effects::default();
-        let mut leases = std::mem::take(&mut self.leases);
-        let mut step = Step { now, effects: &mut effects, leases: &mut leases };
-        act(self, &mut step);
-        self.go_on(&mut step, key);
-        self.leases = leases;
-        effects
+        self.act(now, |engine, step| {
+            act(engine, step);
+            engine.go_on(step, key);
+        })
     }
 
     /// Runs `act` on the rollout that holds this module of this device, or has this version open for it.
@@ -72,6 +79,17 @@ impl Engine {
     pub(super) fn compare_device(&mut self, step: &mut Step, id: RolloutId, key: KeyId, new_connection: bool) {
         let Some(known) = self.online.get(&key) else { return };
         let Some(course) = self.courses.get_mut(&id) else { return };
+        if course.rollout.state.offers() && course.is_member(key) {
+            let modules: Vec<ModuleName> = course.rollout.packages.iter().map(|p| p.release.module.clone()).collect();
+            for (module, release) in modules.iter().zip(course.rollout.packages.clone()) {
+                let running = known.modules.get(module);
+                let counts = self.claims.get(&(key, module.clone())) == Some(&id);
+                let wanted = compare(running, &release.release.version, course.rollout.allow_rollback).is_ok();
+                if counts && wanted && course.rows_of(key).iter().all(|row| row.module != *module) {
+                    course.came_back(step, key, module, running);
+                }
+            }
+        }
         for row in course.rows_of(key).to_vec() {
             let running = known.modules.get(&row.module);
             match running == Some(&row.to) {
@@ -87,11 +105,17 @@ impl Engine {
     /// Ends assignments whose health window is over, and those that a newer rollout has taken over.
     pub(super) fn settle(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
         let session = self.online.get(&key).map(|known| known.session);
-        let Some(course) = self.courses.get_mut(&id) else { return };
-        for row in course.rows_of(key).to_vec() {
+        let Some(rows) = self.course(id).map(|course| course.rows_of(key).to_vec()) else { return };
+        for row in rows {
+            let Some(verdict) = self.course(id).map(|course| self.verdict(course, &row, step.now)) else { return };
+            let Some(course) = self.courses.get_mut(&id) else { return };
             let well_at = row.seen_since.map(|seen| seen + course.health_window());
             if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && session.is_some() {
-                course.transition(step, key, &row.module, S::Verified, |_| {});
+                match verdict {
+                    Ok(true) => drop(course.transition(step, key, &row.module, S::Verified, |_| {})),
+                    Ok(false) => {}
+                    Err(evidence) => unhealthy(course, step, &row, evidence),
+                }
             } else if matches!(row.state, S::Waiting | S::Offered | S::Downloading)
                 && self.claims.get(&(key, row.module.clone())).is_some_and(|claim| *claim > id)
             {
@@ -114,9 +138,10 @@ impl Engine {
             }
             if row.until.is_some_and(|until| until <= step.now) {
                 let reason = format!("no word while {}", row.state);
-                match row.state {
+                match (row.state, course.unwell(key).map(str::to_owned)) {
+                    (S::Verifying, Some(evidence)) => unhealthy(course, step, &row, evidence),
                     // It said that it is installed, and was not seen to run it: another try would go the same way.
-                    S::Verifying => {
+                    (S::Verifying, None) => {
                         course.transition(step, key, &row.module, S::TimedOut, |row| row.reason = Some(reason));
                     }
                     _ => course.bad_try(step, key, &row.module, S::TimedOut, reason),
@@ -167,8 +192,7 @@ impl Engine {
         let keys: Vec<KeyId> = keys.into_iter().filter(|key| course.is_open_for(*key)).collect();
         for key in keys {
             for module in &modules {
-                let claim = self.claims.entry((key, module.clone())).or_insert(id);
-                *claim = (*claim).max(id);
+                self.claim_one(id, key, module);
             }
             for older in self.ids().into_iter().filter(|other| *other < id) {
                 self.settle(step, older, key);
@@ -179,48 +203,70 @@ impl Engine {
         }
     }
 
+    /// Makes a rollout the one that counts for a module of a device, unless a newer one is. Whether it is now.
+    fn claim_one(&mut self, id: RolloutId, key: KeyId, module: &ModuleName) -> bool {
+        let before = self.claims.get(&(key, module.clone())).copied();
+        if before.is_some_and(|before| before >= id) {
+            return before == Some(id);
+        }
+        self.claims.insert((key, module.clone()), id);
+        for (id, change) in [(Some(id), 1), (before, -1)] {
+            if let Some(course) = id.and_then(|id| self.courses.get_mut(&id)) {
+                course.claims_held = course.claims_held.saturating_add_signed(change);
+            }
+        }
+        true
+    }
+
     /// A device that a running rollout's target includes, and that has not had a turn there, gets one.
     pub(super) fn join(&mut self, step: &mut Step, key: KeyId) {
         let Some(known) = self.online.get(&key) else { return };
-        for course in self.courses.values_mut().rev() {
+        let wanted = |course: &Course| {
             let rollout = &course.rollout;
-            if course.is_member(key)
-                || !rollout.target.includes(&known.device_id, &known.tags)
-                || rollout.open_stages == 0
-            {
-                continue;
-            }
+            !course.is_member(key) && rollout.open_stages > 0 && rollout.target.includes(&known.device_id, &known.tags)
+        };
+        let ids: Vec<RolloutId> =
+            self.courses.iter().rev().filter(|(_, course)| wanted(course)).map(|(id, _)| *id).collect();
+        let modules = known.modules.clone();
+        for id in ids {
+            let Some(rollout) = self.course(id).map(|course| course.rollout.clone()) else { continue };
             let mut rows = Vec::new();
             for release in rollout.packages.iter().map(|p| &p.release) {
-                let from = known.modules.get(&release.module);
-                let claim = self.claims.entry((key, release.module.clone())).or_insert(rollout.id);
-                let newest = *claim <= rollout.id;
-                *claim = (*claim).max(rollout.id);
-                if newest && compare(from, &release.version, rollout.allow_rollback).is_ok() {
-                    rows.push(Assignment {
-                        rollout: rollout.id,
-                        key_id: key,
-                        module: release.module.clone(),
-                        from: from.cloned(),
-                        to: release.version.clone(),
-                        state: S::Waiting,
-                        reason: None,
-                        stage: rollout.stages.saturating_sub(1),
-                        attempts: 0,
-                        until: None,
-                        seen_since: None,
-                        updated_at: step.now,
-                    });
+                let from = modules.get(&release.module);
+                let newest = self.claim_one(id, key, &release.module);
+                if !newest || compare(from, &release.version, rollout.allow_rollback).is_err() {
+                    continue;
                 }
+                let mut row = Assignment {
+                    rollout: id,
+                    key_id: key,
+                    module: release.module.clone(),
+                    from: from.cloned(),
+                    to: release.version.clone(),
+                    state: S::Waiting,
+                    reason: None,
+                    stage: rollout.stages.saturating_sub(1),
+                    attempts: 0,
+                    until: None,
+                    seen_since: None,
+                    updated_at: step.now,
+                };
+                if in_quarantine(step, &row) {
+                    row.state = S::Excluded;
+                    row.reason = Some(crate::domain::ExclusionReason::Quarantined.as_str().to_owned());
+                }
+                rows.push(row);
             }
-            course.add_member(key, rows, step.effects);
+            if let Some(course) = self.courses.get_mut(&id) {
+                course.add_member(key, rows, step.effects);
+            }
         }
     }
 
     /// After something happened to a device: look at it again everywhere, and let its rollouts go on.
     pub(super) fn go_on(&mut self, step: &mut Step, key: KeyId) {
         self.touch_everywhere(step.now, key);
-        for id in self.ids() {
+        for id in self.by_priority() {
             if self.course(id).is_some_and(|course| course.is_member(key)) {
                 self.advance(step, id);
             }
@@ -230,17 +276,6 @@ impl Engine {
     pub(super) fn touch_everywhere(&mut self, now: Timestamp, key: KeyId) {
         for id in self.ids() {
             self.touch(now, id, key);
-        }
-    }
-
-    fn touch(&mut self, now: Timestamp, id: RolloutId, key: KeyId) {
-        let away_since = match self.online.contains_key(&key) {
-            true => None,
-            // Never seen in this life: away for as long as it takes to be given up on.
-            false => Some(self.away.get(&key).copied().unwrap_or(Timestamp::UNIX_EPOCH)),
-        };
-        if let Some(course) = self.courses.get_mut(&id) {
-            course.touch(key, away_since, now);
         }
     }
 
@@ -279,14 +314,20 @@ impl Engine {
     /// Reserves slots and asks devices, as far as the limits allow.
     fn fill(&mut self, step: &mut Step, id: RolloutId) {
         while let Some(course) = self.courses.get_mut(&id) {
-            if !course.rollout.state.offers() || !course.slots_free() {
+            if !course.rollout.state.offers() || !course.has_ready() || course.full(step.now).is_some() {
                 return;
             }
-            let Some(key) = course.next_ready() else { return };
+            if self.fleet_full(step, id).is_some() {
+                return;
+            }
+            let Some(key) = self.courses.get_mut(&id).and_then(Course::next_ready) else { return };
             let moved = self.offer(step, id, key);
             self.touch(step.now, id, key);
             // Nothing can be done for it now, whatever slots are free: it is looked at again when that changes.
-            if let Some(course) = self.courses.get_mut(&id).filter(|course| !moved && course.slots_free()) {
+            let free = self.fleet_full(step, id).is_none();
+            if let Some(course) =
+                self.courses.get_mut(&id).filter(|course| !moved && free && course.full(step.now).is_none())
+            {
                 course.not_ready(key);
             }
         }
@@ -294,36 +335,38 @@ impl Engine {
 
     /// Reserves what slots a device can use, and asks it. `false`: nothing changed.
     fn offer(&mut self, step: &mut Step, id: RolloutId, key: KeyId) -> bool {
-        let Some(known) = self.online.get(&key) else { return false };
-        let Some(course) = self.courses.get_mut(&id) else { return false };
+        let Some(session) = self.online.get(&key).map(|known| known.session) else { return false };
         let mut moved = false;
         let mut releases = Vec::new();
-        for row in course.rows_of(key).to_vec() {
-            let facts = Facts { online: true, running: known.modules.get(&row.module) };
-            let standing = Standing {
-                rollout: &course.rollout,
-                assignment: &row,
-                slots_free: course.slots_free(),
-                busy_elsewhere: step.leases.get(&(key, row.module.clone())).is_some_and(|holder| *holder != id),
-            };
-            match decide(facts, Some(standing), step.now) {
-                Decision::Offer => {
+        for row in self.course(id).map(|course| course.rows_of(key).to_vec()).unwrap_or_default() {
+            let decision = self.decide_row(step, id, &row);
+            let full = self.course(id).is_none_or(|course| course.full(step.now).is_some())
+                || self.fleet_full(step, id).is_some();
+            let busy = step.leases.get(&(key, row.module.clone())).is_some_and(|holder| *holder != id);
+            let Some(course) = self.courses.get_mut(&id) else { return moved };
+            match decision {
+                Some(Decision::Offer) => {
                     let until = later(step.now, course.rollout.policy.timeouts_s.offered);
                     moved |= course.transition(step, key, &row.module, S::Offered, |row| row.until = Some(until));
                     releases.extend(course.release(&row.module).cloned());
                 }
                 // It got there without being asked: it still has to stay well for the health window.
-                Decision::Nothing(Reason::UpToDate)
-                    if row.state == S::Waiting && standing.slots_free && !standing.busy_elsewhere =>
-                {
+                Some(Decision::Nothing(Reason::UpToDate)) if row.state == S::Waiting && !full && !busy => {
                     moved = true;
                     seen_running(course, step, &row);
                 }
-                Decision::Nothing(_) => {}
+                // Nothing that is still to come here would help.
+                Some(Decision::Nothing(Reason::NeedsFirst(unmet))) if !course.will_meet(key, &unmet) => {
+                    moved |= course.transition(step, key, &row.module, S::Declined, |row| {
+                        row.reason = Some(unmet.to_string());
+                    });
+                }
+                _ => {}
             }
         }
+        let Some(course) = self.courses.get_mut(&id) else { return moved };
         if !releases.is_empty() {
-            step.effects.speech.push(offer(course, key, known.session, releases));
+            step.effects.speech.push(offer(course, key, session, releases));
         }
         if moved {
             self.settle(step, id, key);

@@ -4,6 +4,9 @@ use super::model::{World, module};
 use super::*;
 use crate::domain::{Policy, Stage, Timeouts};
 
+mod again;
+mod care;
+
 fn policy() -> Policy {
     Policy {
         stages: vec![Stage::Percent(100.0)],

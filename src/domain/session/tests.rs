@@ -19,7 +19,14 @@ fn version(text: &str) -> Version {
 }
 
 fn release(name: &str, size: u64) -> Release {
-    Release { module: module(name), version: version("2"), size, sha256: Sha256Hex::of(b""), signature: None }
+    Release {
+        module: module(name),
+        version: version("2"),
+        size,
+        sha256: Sha256Hex::of(b""),
+        signature: None,
+        requires: Default::default(),
+    }
 }
 
 fn offer(releases: Vec<Release>) -> OfferSpeech {

@@ -170,6 +170,7 @@ fn package(name: &str, number: &str, bytes: &str) -> NewPackage {
         sha256: hash(bytes),
         file_name: "app.bin".to_owned(),
         notes: "notes with 终端 and ' quotes".to_owned(),
+        requires: serde_json::from_str(r#"{"from":">= 0.1"}"#).unwrap(),
         created_by: "ci".to_owned(),
         now: at(0),
     }
@@ -203,6 +204,9 @@ fn new_rollout(packages: &[&Package], keys: &[KeyId]) -> NewRollout {
             created_at: at(10),
             created_by: "ann".to_owned(),
             ended_at: None,
+            approved_by: None,
+            takes_back: None,
+            plan: Default::default(),
         },
         assignments: keys.iter().flat_map(assigned).collect(),
     }

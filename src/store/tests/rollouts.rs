@@ -40,10 +40,10 @@ fn a_package_in_use_stays_until_nobody_waits_for_it() {
         let mut rollout = store.rollout(id).await.unwrap().unwrap().rollout;
         rollout.state = RolloutState::Completed;
         rollout.ended_at = Some(at(20));
-        store.save_rollouts(RolloutChanges { rollouts: vec![rollout], assignments: vec![] }).await.unwrap();
+        store.save_rollouts(RolloutChanges { rollouts: vec![rollout], ..RolloutChanges::default() }).await.unwrap();
         assert_eq!(delete().await.unwrap(), DeletePackage::InUse(vec![id]), "a latecomer waits");
         let done = vec![assignment(id, key, &app, AssignmentState::Verified)];
-        store.save_rollouts(RolloutChanges { rollouts: vec![], assignments: done }).await.unwrap();
+        store.save_rollouts(RolloutChanges { assignments: done, ..RolloutChanges::default() }).await.unwrap();
         assert!(matches!(delete().await.unwrap(), DeletePackage::Deleted { .. }));
 
         let late = store.create_rollout(new_rollout(&[&app], &[key])).await.unwrap_err();
@@ -108,15 +108,21 @@ fn the_updater_finds_after_a_start_what_it_saved_before() {
                 assignment(id, keys[1], &app, AssignmentState::Verified),
                 assignment(id, KeyId(999), &app, AssignmentState::Waiting),
             ],
+            ..history_of(id, &app.name, &keys)
         };
         store.save_rollouts(changes).await.unwrap();
 
         let open = store.open_rollouts().await.unwrap();
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].rollout, running);
-        assert_eq!(open[0].members, keys);
-        assert_eq!(open[0].open.len(), 5);
-        assert_eq!(open[0].open[0], offered);
+        let mut members: Vec<KeyId> = open[0].turns.keys().copied().collect();
+        members.sort();
+        assert_eq!(members, keys);
+        assert_eq!(open[0].rows.len(), 5);
+        assert_eq!(open[0].rows[0], offered);
+        assert_eq!(open[0].recent_starts, [at(40)]);
+        assert_eq!(store.open_rollout(id).await.unwrap().as_ref(), Some(&open[0]));
+        what_became_of_it(&store, id, &app.name, &keys).await;
         let stages: Vec<(u32, u64)> =
             open[0].tallies.iter().map(|(stage, counts)| (*stage, counts.sum(|_| true))).collect();
         assert_eq!(stages, [(0, 3), (1, 3)]);
@@ -136,7 +142,7 @@ fn progress_is_paged_by_name_and_in_the_order_of_the_packages() {
         let (b, a) = (added(&store, "b", "1").await, added(&store, "a", "1").await);
         let rollout = store.create_rollout(new_rollout(&[&b, &a], &keys)).await.unwrap();
         let failed = vec![assignment(rollout, keys[4], &a, AssignmentState::Failed)];
-        store.save_rollouts(RolloutChanges { rollouts: vec![], assignments: failed }).await.unwrap();
+        store.save_rollouts(RolloutChanges { assignments: failed, ..RolloutChanges::default() }).await.unwrap();
 
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
@@ -209,4 +215,37 @@ fn modules_are_counted_by_version_newest_first() {
         assert_eq!((all[0].packages, all[0].current_version.as_ref()), (0, None));
         assert_eq!((all[1].name.as_str(), all[1].packages, all[1].devices.len()), ("app2", 1, 0));
     });
+}
+
+fn strike(key_id: KeyId, module: &ModuleName, failures: u32) -> Strike {
+    let version = Version::new("2").unwrap();
+    Strike { key_id, module: module.clone(), version, failures, rollout: RolloutId(1), reason: None, at: at(60) }
+}
+
+/// What one save adds to the history: one device is offered, one verified, one is gone by then.
+fn history_of(rollout: RolloutId, module: &ModuleName, keys: &[KeyId]) -> RolloutChanges {
+    let moved = [(keys[0], 40), (keys[1], 45), (KeyId(999), 46)].map(|(key_id, s)| Transition {
+        rollout,
+        key_id,
+        module: module.clone(),
+        to: if s == 45 { AssignmentState::Verified } else { AssignmentState::Offered },
+        reason: Some("why".to_owned()),
+        at: at(s),
+    });
+    let strikes = vec![strike(keys[0], module, 1), strike(keys[0], module, 2), strike(KeyId(999), module, 9)];
+    RolloutChanges { transitions: moved.to_vec(), strikes, ..RolloutChanges::default() }
+}
+
+async fn what_became_of_it(store: &Store, id: RolloutId, app: &ModuleName, keys: &[KeyId]) {
+    let moved = store.assignment_history(keys[0], Some(id)).await.unwrap();
+    assert_eq!(moved.iter().map(|t| (t.to, t.at)).collect::<Vec<_>>(), [(AssignmentState::Offered, at(40))]);
+    assert_eq!(store.strikes().await.unwrap(), [strike(keys[0], app, 2)]);
+    let course = store.rollout_course(id, 10).await.unwrap();
+    assert_eq!(course.iter().map(|p| (p.at, p.verified, p.failed)).collect::<Vec<_>>(), [(at(50), 1, 0)]);
+    let candidates = store.candidates(&Target::All).await.unwrap();
+    assert_eq!(candidates[0].quarantined.len(), 1);
+    assert_eq!(store.free_from_quarantine(keys[0]).await.unwrap(), 1);
+    assert_eq!(store.free_from_quarantine(keys[0]).await.unwrap(), 0);
+    assert_eq!(store.prune_rollout_history(at(41)).await.unwrap(), 1);
+    assert_eq!(store.assignment_history(keys[0], None).await.unwrap(), []);
 }

@@ -82,7 +82,7 @@ fn a_rollout_to_100_000_devices() {
         let id = store.create_rollout(new).await.unwrap();
         told("assignments created", keys.len(), begun);
         let begun = Instant::now();
-        assert_eq!(store.open_rollouts().await.unwrap()[0].open.len(), keys.len());
+        assert_eq!(store.open_rollouts().await.unwrap()[0].rows.len(), keys.len());
         told("assignments taken up", keys.len(), begun);
         let begun = Instant::now();
         assert_eq!(store.candidates(&Target::All).await.unwrap().len(), keys.len());

@@ -194,7 +194,7 @@ async fn show(state: &WebState, device_id: &DeviceId) -> Answer {
     Ok(HttpResponse::Ok().json(Known::read(state, device).await?.page()))
 }
 
-async fn find(state: &WebState, id: &str) -> Result<Device, ApiError> {
+pub(super) async fn find(state: &WebState, id: &str) -> Result<Device, ApiError> {
     let device_id: DeviceId = from_path(id, "device")?;
     state.store.device(&device_id).await?.ok_or_else(|| ApiError::not_found("such device"))
 }

@@ -7,6 +7,7 @@ pub mod enrolment_tokens;
 pub mod modules;
 pub mod package_file;
 pub mod packages;
+pub mod rollout_acts;
 pub mod rollout_views;
 pub mod rollouts;
 pub mod upload;

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::actors::Fleet;
 use crate::domain::{
-    Assignment, AssignmentState, Counts, DeviceId, KeyId, ModuleName, Policy, Rollout, RolloutId, RolloutPackage,
-    RolloutState, Sha256Hex, Target, Timestamp, Version, millis_rfc3339,
+    Assignment, AssignmentState, Counts, DeviceId, KeyId, ModuleName, PlanSummary, Policy, Rollout, RolloutId,
+    RolloutPackage, RolloutState, Sha256Hex, Target, Timestamp, Version, millis_rfc3339,
 };
 use crate::store::{RolloutDevice, RolloutSummary};
 
@@ -31,6 +31,11 @@ pub struct RolloutView<'a> {
     created_by: &'a str,
     #[serde(with = "millis_rfc3339::option")]
     ended_at: Option<Timestamp>,
+    approved_by: Option<&'a str>,
+    /// The rollout that this one is the way back of.
+    takes_back: Option<RolloutId>,
+    /// What was planned, in numbers; `counts` is what came of it.
+    plan: &'a PlanSummary,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +67,9 @@ impl<'a> From<&'a RolloutSummary> for RolloutView<'a> {
             created_at,
             created_by: &rollout.created_by,
             ended_at,
+            approved_by: rollout.approved_by.as_deref(),
+            takes_back: rollout.takes_back,
+            plan: &rollout.plan,
         }
     }
 }

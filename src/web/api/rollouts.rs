@@ -1,4 +1,4 @@
-//! `/api/v1/rollouts`: planning, starting, watching and steering.
+//! `/api/v1/rollouts`: planning, starting and watching.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::rollout_views::{ProgressRow, RolloutView};
 use super::{from_path, list};
-use crate::actors::RolloutError;
-use crate::domain::{AssignmentState, ModuleName, Policy, RolloutId, RolloutRequest, Target, Version};
+use crate::domain::{AssignmentState, ModuleName, Policy, RolloutId, RolloutRequest, RolloutState, Target, Version};
 use crate::store::RolloutSummary;
 use crate::web::WebState;
 use crate::web::access::{Operator, Viewer};
@@ -27,6 +26,7 @@ fn request(mut body: JsonBody, by: &str, health_window_s: u32) -> Result<Rollout
     let allow_rollback = body.take("allow_rollback").unwrap_or(false);
     let target = body.take("target").unwrap_or(Target::All);
     let names_window = body.names("policy", "health_window_s");
+    let draft = body.take(RolloutState::Draft.as_str()).unwrap_or(false);
     let mut policy: Policy = body.take("policy").unwrap_or_default();
     if !names_window {
         policy.health_window_s = health_window_s;
@@ -40,7 +40,7 @@ fn request(mut body: JsonBody, by: &str, health_window_s: u32) -> Result<Rollout
     }
     body.finish()?;
     let packages = packages.into_iter().flatten().map(|package| (package.name, package.version)).collect();
-    Ok(RolloutRequest { packages, allow_rollback, target, policy, by: by.to_owned() })
+    Ok(RolloutRequest { packages, allow_rollback, target, policy, draft, by: by.to_owned() })
 }
 
 /// `POST /api/v1/rollouts/plan`: what the same body would start.
@@ -98,50 +98,11 @@ pub async fn devices(state: web::Data<WebState>, _: Viewer, id: web::Path<String
     Ok(list(&rows.collect::<Vec<_>>(), page.next.as_deref()))
 }
 
-/// `POST /api/v1/rollouts/{id}/pause`
-///
-/// # Errors
-/// 404, 409
-pub async fn pause(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    let id = from_path(&id, "rollout")?;
-    steered(&state, &operator, id, "pause", state.fleet.pause(id, &operator.name).await).await
-}
-
-/// `POST /api/v1/rollouts/{id}/resume`
-///
-/// # Errors
-/// 404, 409
-pub async fn resume(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    let id = from_path(&id, "rollout")?;
-    steered(&state, &operator, id, "resume", state.fleet.resume(id, &operator.name).await).await
-}
-
-/// `POST /api/v1/rollouts/{id}/cancel`
-///
-/// # Errors
-/// 404, 409
-pub async fn cancel(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    let id = from_path(&id, "rollout")?;
-    steered(&state, &operator, id, "cancel", state.fleet.cancel(id, &operator.name).await).await
-}
-
-async fn steered(
-    state: &WebState,
-    operator: &Operator,
-    id: RolloutId,
-    verb: &str,
-    outcome: Result<(), RolloutError>,
-) -> Answer {
-    outcome?;
-    tracing::info!(rollout = %id, by = operator.name, verb, "rollout steered");
-    show(state, id).await
-}
-
-async fn show(state: &WebState, id: RolloutId) -> Answer {
+pub(super) async fn show(state: &WebState, id: RolloutId) -> Answer {
     Ok(HttpResponse::Ok().json(RolloutView::from(&find(state, id).await?)))
 }
 
-async fn find(state: &WebState, id: RolloutId) -> Result<RolloutSummary, ApiError> {
+pub(super) async fn find(state: &WebState, id: RolloutId) -> Result<RolloutSummary, ApiError> {
     state.store.rollout(id).await?.ok_or_else(|| ApiError::not_found("such rollout"))
 }
 

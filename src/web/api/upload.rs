@@ -8,7 +8,7 @@ use std::io;
 use actix_multipart::{Field, Multipart, MultipartError};
 use futures_util::TryStreamExt as _;
 
-use crate::domain::{ModuleName, Package, Sha256Hex, Version};
+use crate::domain::{ModuleName, Package, Requirements, Sha256Hex, Version};
 use crate::store::{AddPackage, BlobWriter, NewPackage};
 use crate::web::WebState;
 use crate::web::access::{Operator, Unproven};
@@ -30,6 +30,7 @@ struct Form {
     name: Option<ModuleName>,
     version: Option<Version>,
     notes: Option<String>,
+    requires: Option<Requirements>,
     /// The session's form token, for pages.
     csrf: Option<String>,
     file: Option<ReceivedFile>,
@@ -41,7 +42,8 @@ struct ReceivedFile {
     name: String,
 }
 
-/// Takes a package in. The form's fields are `name`, `version`, `file`, `notes` and `csrf`, in any order.
+/// Takes a package in. The form's fields are `name`, `version`, `file`, `notes`, `requires` and `csrf`, in any
+/// order.
 ///
 /// # Errors
 /// 400, 403 for a form of another session, 413, 415, 422, 503 without room on the disk.
@@ -59,6 +61,10 @@ pub async fn receive(
     let name = form.name.ok_or_else(|| missing("name"))?;
     let version = form.version.ok_or_else(|| missing("version"))?;
     let file = form.file.ok_or_else(|| missing("file"))?;
+    let requires = form.requires.unwrap_or_default();
+    if let Some(wrong) = requires.error(&name) {
+        return Err(ApiError::field("requires", wrong));
+    }
     let file_name = if file.name.is_empty() { format!("{name}-{version}") } else { file.name };
     let _catalogue = state.gates.catalogue.lock().await;
     let finished = actix_web::web::block(move || file.writer.finish()).await?;
@@ -70,6 +76,7 @@ pub async fn receive(
         sha256: sha256.clone(),
         file_name,
         notes: form.notes.unwrap_or_default(),
+        requires,
         created_by: operator.name.clone(),
         now: state.clock.now(),
     };
@@ -117,6 +124,7 @@ impl Form {
             "name" => self.name.replace(parsed(&name, &text(&mut field, &name).await?)?).is_some(),
             "version" => self.version.replace(parsed(&name, &text(&mut field, &name).await?)?).is_some(),
             "notes" => self.notes.replace(notes(text(&mut field, &name).await?)?).is_some(),
+            "requires" => self.requires.replace(requirements(&text(&mut field, &name).await?)?).is_some(),
             "csrf" => self.csrf.replace(text(&mut field, &name).await?).is_some(),
             "file" if self.file.is_some() => true,
             "file" => self.file.replace(file(state, field).await?).is_some(),
@@ -132,6 +140,14 @@ impl Form {
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, ApiError> {
     text.trim().parse().map_err(|error: T::Err| ApiError::field(name, error.to_string()))
+}
+
+/// `{"modules":{"app1":">= 1.2"},"from":">= 1.0","hardware":["rev-b"]}`; empty: nothing is asked.
+fn requirements(text: &str) -> Result<Requirements, ApiError> {
+    if text.trim().is_empty() {
+        return Ok(Requirements::default());
+    }
+    serde_json::from_str(text).map_err(|error| ApiError::field("requires", format!("can't be read: {error}")))
 }
 
 fn notes(text: String) -> Result<String, ApiError> {

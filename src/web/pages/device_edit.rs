@@ -53,6 +53,17 @@ pub async fn change(
     Ok(go_done(&path(&device), "saved"))
 }
 
+/// `POST /devices/{device_id}/free`: what failed on it before no longer keeps it from updates.
+///
+/// # Errors
+/// 404
+pub async fn free(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
+    let device = find(&state, &id).await?;
+    let freed = state.fleet.free(device.key_id).await?;
+    tracing::info!(device_id = %device.device_id, freed, by = operator.name, "a device was freed from quarantine");
+    Ok(go_done(&path(&device), "device_freed"))
+}
+
 /// `POST /devices/{device_id}/enrolment`: form `allowed`, `true` or `false`.
 ///
 /// # Errors

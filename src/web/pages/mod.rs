@@ -13,6 +13,7 @@ mod shell;
 
 pub mod account;
 pub mod assets;
+pub mod course;
 pub mod device;
 pub mod device_edit;
 pub mod devices;
@@ -21,7 +22,9 @@ pub mod notice;
 pub mod overview;
 pub mod packages;
 pub mod rollout;
+pub mod rollout_acts;
 pub mod rollout_form;
+pub mod rollout_policy;
 pub mod rollout_new;
 pub mod rollouts;
 pub mod sign_in;

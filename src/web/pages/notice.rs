@@ -21,7 +21,7 @@ impl View for ErrorPage {
 /// The question before something is deleted for good.
 #[derive(Debug, Serialize)]
 pub struct ConfirmPage {
-    /// `device`, `user`, `package`, `rollout_cancel`, `device_token`: the template has the words.
+    /// `device`, `user`, `package`, `rollout_cancel`, `rollout_rollback`, `device_token`: the template has the words.
     pub what: &'static str,
     pub name: String,
     /// Where the answer yes is posted.

@@ -1,23 +1,22 @@
 //! `/rollouts/{id}`: an update while it moves: its state and why, the tally as a bar, and the progress table
 //! `name | state | app1_version | app1_state | app2_version | app2_state ...`.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
-use super::answer::{go_done, show, show_as};
+use super::answer::show;
+use super::course::{self, Drawing};
 use super::devices::DeviceRow;
 use super::form::{Pairs, query};
 use super::modules::{ModuleCell, Share, Transfers, shares};
-use super::notice::ConfirmPage;
 use super::shell::{View, shown};
-use crate::actors::RolloutError;
 use crate::domain::{
-    AssignmentState, Counts, ModuleName, Policy, RolloutId, RolloutPackage, RolloutState, Target, Timestamp, Version,
+    AssignmentState, Counts, ModuleName, PlanSummary, Policy, RolloutId, RolloutPackage, RolloutState, Target,
+    Timestamp, Version,
 };
 use crate::store::{RolloutDevice, RolloutSummary};
 use crate::web::WebState;
-use crate::web::access::{Operator, Viewer};
+use crate::web::access::Viewer;
 use crate::web::error::{Answer, ApiError};
 
 /// Rows of one page.
@@ -55,6 +54,11 @@ pub struct RolloutPage {
     pub created_by: String,
     #[serde(with = "crate::domain::millis_rfc3339::option")]
     pub ended_at: Option<Timestamp>,
+    pub approved_by: Option<String>,
+    pub takes_back: Option<RolloutId>,
+    pub plan: PlanSummary,
+    /// How it went, as a drawing; once there is something to see.
+    pub course: Option<Drawing>,
 }
 
 impl View for RolloutPage {
@@ -98,13 +102,24 @@ pub struct PolicyWords {
     #[serde(with = "crate::domain::millis_rfc3339::option")]
     pub not_before: Option<Timestamp>,
     pub bytes_per_second: Option<u64>,
+    pub starts_per_minute: Option<u32>,
+    /// `sat sun 22:00 to 05:00`
+    pub windows: Vec<String>,
+    pub priority: i32,
+    /// `temperature at most 100 °C`
+    pub health: Vec<String>,
 }
 
 /// What can be done with it now.
 #[derive(Debug, Serialize)]
 pub struct Steering {
+    pub launch: bool,
+    pub approve: bool,
     pub pause: bool,
     pub resume: bool,
+    /// How many ended badly and can be tried again.
+    pub retry: u64,
+    pub rollback: bool,
     pub cancel: bool,
 }
 
@@ -143,7 +158,7 @@ impl RolloutPage {
             columns,
             first: table.after.as_ref().map(|_| page("")),
             next: table.next.as_deref().map(page),
-            may: Steering::from(rollout.state),
+            may: Steering::new(rollout.state, &all),
             problem: None,
             id: rollout.id,
             state: rollout.state,
@@ -154,6 +169,10 @@ impl RolloutPage {
             created_at: rollout.created_at,
             created_by: rollout.created_by,
             ended_at: rollout.ended_at,
+            approved_by: rollout.approved_by,
+            takes_back: rollout.takes_back,
+            plan: rollout.plan,
+            course: None,
         }
     }
 }
@@ -212,15 +231,26 @@ impl From<&Policy> for PolicyWords {
             attempts: policy.attempts,
             not_before: policy.not_before,
             bytes_per_second: policy.bytes_per_second,
+            starts_per_minute: policy.starts_per_minute,
+            windows: policy.windows.iter().map(|window| shown(&window.to_string())).collect(),
+            priority: policy.priority,
+            health: policy.health.words().iter().map(|words| shown(words)).collect(),
         }
     }
 }
 
-impl From<RolloutState> for Steering {
-    fn from(state: RolloutState) -> Self {
+impl Steering {
+    fn new(state: RolloutState, counts: &Counts) -> Self {
+        let ended_badly = counts.sum(|s| s.is_failure() || s == AssignmentState::Declined);
+        let begun = counts.sum(|s| s.is_failure() || s.holds_a_lease() || s == AssignmentState::Verified);
+        let tries = matches!(state, RolloutState::Running | RolloutState::Paused | RolloutState::Completed);
         Self {
+            launch: state == RolloutState::Draft,
+            approve: state == RolloutState::AwaitingApproval,
             pause: matches!(state, RolloutState::Running | RolloutState::Scheduled),
             resume: state == RolloutState::Paused,
+            retry: if tries { ended_badly } else { 0 },
+            rollback: state.may_become(RolloutState::RolledBack) && begun > 0,
             cancel: state.may_become(RolloutState::Cancelled),
         }
     }
@@ -235,7 +265,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer, id
     show(&request, page)
 }
 
-async fn read(request: &HttpRequest, state: &WebState, id: &str) -> Result<RolloutPage, ApiError> {
+pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> Result<RolloutPage, ApiError> {
     let id = number(id)?;
     let pairs = Pairs::of_query(request);
     let only: Option<AssignmentState> = pairs.text("state").parse().ok();
@@ -243,94 +273,18 @@ async fn read(request: &HttpRequest, state: &WebState, id: &str) -> Result<Rollo
     let summary = state.store.rollout(id).await?.ok_or_else(missing)?;
     let page = state.store.rollout_devices(id, only, after.clone(), PAGE).await??;
     let table = Table { rows: page.items, only, after, next: page.next };
-    Ok(RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module)))
+    let begun = summary.rollout.created_at;
+    let until = summary.rollout.ended_at.unwrap_or_else(|| state.clock.now());
+    let points = state.store.rollout_course(id, course::step(begun, until)).await?;
+    let mut page = RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module));
+    page.course = Drawing::new(&points, begun, until, page.wanted);
+    Ok(page)
 }
 
-fn missing() -> ApiError {
+pub(super) fn missing() -> ApiError {
     ApiError::not_found("such update")
 }
 
-fn number(id: &str) -> Result<RolloutId, ApiError> {
+pub(super) fn number(id: &str) -> Result<RolloutId, ApiError> {
     id.parse().map_err(|_| missing())
-}
-
-/// `POST /rollouts/{id}/pause`
-///
-/// # Errors
-/// 404; what the state forbids is said on the page.
-pub async fn pause(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    operator: Operator,
-    id: web::Path<String>,
-) -> Answer {
-    let outcome = state.fleet.pause(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_paused").await
-}
-
-/// `POST /rollouts/{id}/resume`
-///
-/// # Errors
-/// 404; what the state forbids is said on the page.
-pub async fn resume(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    operator: Operator,
-    id: web::Path<String>,
-) -> Answer {
-    let outcome = state.fleet.resume(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_resumed").await
-}
-
-/// `GET /rollouts/{id}/cancel`: the question before.
-///
-/// # Errors
-/// 404
-pub async fn ask_cancel(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    _: Operator,
-    id: web::Path<String>,
-) -> Answer {
-    let id = number(&id)?;
-    state.store.rollout(id).await?.ok_or_else(missing)?;
-    let page = ConfirmPage {
-        what: "rollout_cancel",
-        name: id.to_string(),
-        action: format!("/rollouts/{id}/cancel"),
-        back: format!("/rollouts/{id}"),
-    };
-    show(&request, page)
-}
-
-/// `POST /rollouts/{id}/cancel`
-///
-/// # Errors
-/// 404; what the state forbids is said on the page.
-pub async fn cancel(
-    request: HttpRequest,
-    state: web::Data<WebState>,
-    operator: Operator,
-    id: web::Path<String>,
-) -> Answer {
-    let outcome = state.fleet.cancel(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_cancelled").await
-}
-
-async fn steered(
-    request: &HttpRequest,
-    state: &WebState,
-    id: &str,
-    outcome: Result<(), RolloutError>,
-    done: &'static str,
-) -> Answer {
-    match outcome {
-        Ok(()) => Ok(go_done(&format!("/rollouts/{id}"), done)),
-        Err(RolloutError::Conflict(reason)) => {
-            let mut page = read(request, state, id).await?;
-            page.problem = Some(reason);
-            show_as(request, StatusCode::CONFLICT, page)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -2,13 +2,22 @@
 
 use serde::Serialize;
 
-use crate::domain::{DeviceId, ModuleName, Policy, RolloutRequest, Stage, Tags, Target, Timestamp, Version};
+use crate::domain::{DeviceId, ModuleName, Policy, RolloutRequest, Tags, Target, Version};
 
 use super::form::{Field, Pairs};
 use super::shell::shown;
 
 /// The names of the form's fields, beside `version.MODULE` and `csrf`.
-pub const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 25] = [
+    "as_draft",
+    "starts_per_minute",
+    "windows",
+    "priority",
+    "max_cpu_utilization",
+    "max_load_average",
+    "max_temperature",
+    "max_disk_used_percent",
+    "max_silence_s",
     "target",
     "device_ids",
     "tags",
@@ -42,6 +51,8 @@ pub struct RolloutForm {
     /// One `name=value` a line.
     pub tags: Field,
     pub allow_rollback: bool,
+    /// Only written down.
+    pub draft: bool,
     pub max_in_flight: Field,
     /// `1%, 10%, 100%` or `5, 50`; empty: chosen by the size of the target.
     pub stages: Field,
@@ -56,6 +67,15 @@ pub struct RolloutForm {
     pub timeout_downloading: Field,
     pub timeout_installing: Field,
     pub timeout_verifying: Field,
+    pub starts_per_minute: Field,
+    /// `sat sun 22:00-05:00`, one a line.
+    pub windows: Field,
+    pub priority: Field,
+    pub max_cpu_utilization: Field,
+    pub max_load_average: Field,
+    pub max_temperature: Field,
+    pub max_disk_used_percent: Field,
+    pub max_silence_s: Field,
     /// Whether something in the collapsed part is wrong or not as by default, so that it is shown.
     pub advanced: bool,
 }
@@ -78,6 +98,9 @@ impl RolloutForm {
             timeout_downloading: Field::new(policy.timeouts_s.downloading),
             timeout_installing: Field::new(policy.timeouts_s.installing),
             timeout_verifying: Field::new(policy.timeouts_s.verifying),
+            priority: Field::new(policy.priority),
+            max_temperature: Field::new(policy.health.max_temperature.map_or_else(String::new, |t| t.to_string())),
+            max_silence_s: Field::new(policy.health.max_silence_s),
             ..Self::default()
         }
     }
@@ -93,13 +116,14 @@ impl RolloutForm {
             }
         }
         form.allow_rollback = pairs.ticked("allow_rollback");
+        form.draft = pairs.ticked("as_draft");
         let fresh = Self::fresh(policy);
         form.advanced = form.policy_values() != fresh.policy_values();
         form
     }
 
     /// Each text field by its name in the form.
-    fn fields(&mut self) -> [(&'static str, &mut Field); 15] {
+    fn fields(&mut self) -> [(&'static str, &mut Field); 23] {
         [
             ("target", &mut self.target),
             ("device_ids", &mut self.device_ids),
@@ -116,10 +140,18 @@ impl RolloutForm {
             ("timeout_downloading", &mut self.timeout_downloading),
             ("timeout_installing", &mut self.timeout_installing),
             ("timeout_verifying", &mut self.timeout_verifying),
+            ("starts_per_minute", &mut self.starts_per_minute),
+            ("windows", &mut self.windows),
+            ("priority", &mut self.priority),
+            ("max_cpu_utilization", &mut self.max_cpu_utilization),
+            ("max_load_average", &mut self.max_load_average),
+            ("max_temperature", &mut self.max_temperature),
+            ("max_disk_used_percent", &mut self.max_disk_used_percent),
+            ("max_silence_s", &mut self.max_silence_s),
         ]
     }
 
-    fn policy_values(&self) -> [&str; 12] {
+    fn policy_values(&self) -> [&str; 20] {
         [
             &self.max_in_flight.value,
             &self.stages.value,
@@ -133,6 +165,14 @@ impl RolloutForm {
             &self.timeout_downloading.value,
             &self.timeout_installing.value,
             &self.timeout_verifying.value,
+            &self.starts_per_minute.value,
+            &self.windows.value,
+            &self.priority.value,
+            &self.max_cpu_utilization.value,
+            &self.max_load_average.value,
+            &self.max_temperature.value,
+            &self.max_disk_used_percent.value,
+            &self.max_silence_s.value,
         ]
     }
 
@@ -149,6 +189,7 @@ impl RolloutForm {
             allow_rollback: self.allow_rollback,
             target: target?,
             policy: policy?,
+            draft: self.draft,
             by: by.to_owned(),
         })
     }
@@ -205,61 +246,9 @@ impl RolloutForm {
         None
     }
 
-    fn read_policy(&mut self) -> Option<Policy> {
-        let policy = Policy {
-            max_in_flight: self.max_in_flight.number().unwrap_or(1),
-            stages: self.read_stages(),
-            max_failures: self.max_failures.number().unwrap_or(0),
-            max_failure_percent: self.max_failure_percent.number().unwrap_or(0),
-            health_window_s: self.health_window_s.number().unwrap_or(0),
-            attempts: self.attempts.number().unwrap_or(1),
-            not_before: self.read_not_before(),
-            timeouts_s: crate::domain::Timeouts {
-                offered: self.timeout_offered.number().unwrap_or(1),
-                downloading: self.timeout_downloading.number().unwrap_or(1),
-                installing: self.timeout_installing.number().unwrap_or(1),
-                verifying: self.timeout_verifying.number().unwrap_or(1),
-            },
-            bytes_per_second: self.bytes_per_second.optional_number(),
-        };
-        for error in policy.errors() {
-            self.refuse(&error.field, &error.message);
-        }
-        Some(policy)
-    }
-
-    fn read_stages(&mut self) -> Vec<Stage> {
-        let mut stages = Vec::new();
-        let text = self.stages.value.clone();
-        for part in text.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty()) {
-            let stage = match part.strip_suffix('%') {
-                Some(percent) => percent.parse().ok().map(Stage::Percent),
-                None => part.parse().ok().map(Stage::Count),
-            };
-            match stage {
-                Some(stage) => stages.push(stage),
-                None => self.stages.refuse("stages"),
-            }
-        }
-        stages
-    }
-
-    fn read_not_before(&mut self) -> Option<Timestamp> {
-        let text = self.not_before.value.trim();
-        if text.is_empty() {
-            return None;
-        }
-        let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
-        let time = formats.iter().find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok());
-        if time.is_none() {
-            self.not_before.refuse("time");
-        }
-        time.map(|time| time.and_utc())
-    }
-
     /// Says at its field what another part of the program found wrong: `policy.stages`, `packages`, `target.device_ids`.
     pub fn refuse(&mut self, field: &str, message: &str) {
-        let name = field.trim_start_matches("policy.").trim_start_matches("target.");
+        let name = field.trim_start_matches("policy.").trim_start_matches("target.").trim_start_matches("health.");
         let name = name.replace("timeouts_s.", "timeout_");
         self.advanced |= field.starts_with("policy.");
         if let Some((_, field)) = self.fields().into_iter().find(|(known, _)| *known == name) {
@@ -297,6 +286,7 @@ pub fn carried(pairs: &Pairs) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Stage;
 
     fn form(pairs: &[(&str, &str)]) -> RolloutForm {
         let pairs = Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());

@@ -156,6 +156,8 @@ pub struct ExclusionRow {
     pub module: ModuleName,
     pub from: Option<Version>,
     pub reason: ExclusionReason,
+    /// `needs app1 >= 1.2`
+    pub detail: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -215,6 +217,7 @@ impl From<Exclusion> for ExclusionRow {
             module: exclusion.module,
             from: exclusion.from,
             reason: exclusion.reason,
+            detail: exclusion.detail.as_deref().map(shown),
         }
     }
 }

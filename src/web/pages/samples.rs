@@ -98,6 +98,7 @@ fn package(number: &str) -> Package {
         created_by: HOSTILE.to_owned(),
         signed_by: None,
         signature: None,
+        requires: serde_json::from_str(r#"{"modules":{"app2":">= 7"},"hardware":["<b>"]}"#).unwrap(),
     }
 }
 
@@ -117,6 +118,9 @@ fn summary(state: RolloutState, target: Target) -> RolloutSummary {
         created_at: now(),
         created_by: HOSTILE.to_owned(),
         ended_at: Some(now()),
+        approved_by: Some(HOSTILE.to_owned()),
+        takes_back: Some(RolloutId(6)),
+        plan: PlanSummary { devices: 9, offline: 2, assignments: 9, bytes: 4096, ..PlanSummary::default() },
     };
     RolloutSummary { rollout, counts, devices: 9 }
 }
@@ -293,12 +297,14 @@ fn confirm(candidates: i64, allow_rollback: bool, target: Target) -> Confirm {
         online: n % 2 == 0,
         since: now(),
         modules: [(module("app1"), version(["1.0.0", "1.3.0", "2.0.0"][n as usize % 3]))].into(),
+        quarantined: Vec::new(),
     };
     let request = RolloutRequest {
         packages: vec![(module("app1"), version("1.3.0"))],
         allow_rollback,
         target,
         policy: Policy { max_failure_percent: 100, max_failures: 0, not_before: Some(now()), ..Policy::default() },
+        draft: false,
         by: "anna".to_owned(),
     };
     let plan = plan(&request, &[package("1.3.0").release()], (0..candidates).map(candidate).collect());
@@ -358,7 +364,7 @@ fn print_access(press: &mut Press) {
     for status in [403, 404, 418, 429, 500, 503] {
         press.print(ErrorPage { status, message: HOSTILE.to_owned(), retry_after_s: Some(2) });
     }
-    for what in ["device", "device_token", "user", "package", "rollout_cancel"] {
+    for what in ["device", "device_token", "user", "package", "rollout_cancel", "rollout_rollback"] {
         let (action, back) = ("/devices/t-001/delete".to_owned(), "/devices/t-001".to_owned());
         press.print(ConfirmPage { what, name: HOSTILE.to_owned(), action, back });
     }

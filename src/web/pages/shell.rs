@@ -53,7 +53,7 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 17] = [
+const DONE: [&str; 23] = [
     "saved",
     "signed_out",
     "password_changed",
@@ -68,6 +68,12 @@ const DONE: [&str; 17] = [
     "rollout_paused",
     "rollout_resumed",
     "rollout_cancelled",
+    "rollout_launched",
+    "rollout_approved",
+    "rollout_retried",
+    "rollout_retried_none",
+    "rollout_rolled_back",
+    "device_freed",
     "user_added",
     "user_deleted",
     "token_revoked",

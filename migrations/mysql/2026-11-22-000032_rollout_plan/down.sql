@@ -1,0 +1,1 @@
+ALTER TABLE rollouts DROP COLUMN plan, DROP COLUMN approved_by, DROP COLUMN takes_back;

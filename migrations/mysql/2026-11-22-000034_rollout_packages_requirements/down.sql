@@ -1,0 +1,1 @@
+ALTER TABLE rollout_packages DROP COLUMN requirements;

@@ -1,0 +1,1 @@
+ALTER TABLE rollout_packages ADD COLUMN IF NOT EXISTS requirements TEXT;

@@ -1,0 +1,151 @@
+//! Who has had a turn in a rollout, and how an assignment that ended comes to be open again.
+
+use super::*;
+
+/// A rollout as the engine takes it up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCourse {
+    pub rollout: Rollout,
+    /// Assignments that are not final, and superseded ones.
+    pub rows: Vec<Assignment>,
+    /// Of all assignments, by stage.
+    pub tallies: Vec<(u32, Counts)>,
+    /// Every device that has an assignment, final ones too.
+    pub turns: HashMap<KeyId, Turn>,
+    /// When assignments were offered, of the last minute or more.
+    pub recent_starts: Vec<Timestamp>,
+}
+
+/// What is remembered of a device's turn when nothing of it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    stage: u32,
+    /// The modules that were verified, by their place among the rollout's packages.
+    verified: u128,
+    /// How often a verified module came back with another version.
+    returns: u8,
+}
+
+impl Turn {
+    /// A turn in this stage.
+    #[must_use]
+    pub const fn new(stage: u32) -> Self {
+        Self { stage, verified: 0, returns: 0 }
+    }
+
+    /// The module at this place was verified, after so many bad tries.
+    pub fn saw(&mut self, place: usize, attempts: u32) {
+        self.verified |= 1u128.checked_shl(place as u32).unwrap_or(0);
+        self.returns = self.returns.max(attempts.min(u32::from(u8::MAX)) as u8);
+    }
+
+    fn take(&mut self, place: usize) -> bool {
+        let bit = 1u128.checked_shl(place as u32).unwrap_or(0);
+        let was = self.verified & bit != 0;
+        self.verified &= !bit;
+        was
+    }
+}
+
+impl Course {
+    /// What follows from an assignment's end.
+    pub(super) fn ended(&mut self, step: &mut Step, row: Assignment) {
+        match row.state {
+            S::Verified => {
+                let place = self.place(&row.module);
+                if let Some((turn, place)) = self.turns.get_mut(&row.key_id).zip(place) {
+                    turn.saw(place, 0);
+                }
+            }
+            S::Superseded => self.parked.entry(row.key_id).or_default().push(row),
+            S::Failed | S::Reverted | S::TimedOut | S::Declined => {
+                if matches!(row.state, S::Failed | S::Reverted) {
+                    step.strike(row);
+                }
+                self.brake(step);
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&self, module: &ModuleName) -> Option<usize> {
+        self.rollout.packages.iter().position(|p| p.release.module == *module)
+    }
+
+    /// A module that was verified, and that the device now comes back without: it gets another turn, or is given up
+    /// on when it came back too often.
+    pub fn came_back(&mut self, step: &mut Step, key: KeyId, module: &ModuleName, running: Option<&Version>) {
+        let (Some(place), Some(release)) = (self.place(module), self.release(module).cloned()) else { return };
+        let attempts = self.rollout.policy.attempts;
+        let Some(turn) = self.turns.get_mut(&key) else { return };
+        if !turn.take(place) {
+            return;
+        }
+        turn.returns = turn.returns.saturating_add(1);
+        let (stage, returns) = (turn.stage, u32::from(turn.returns));
+        let found = running.map_or_else(|| "nothing".to_owned(), Version::to_string);
+        let row = Assignment {
+            rollout: self.rollout.id,
+            key_id: key,
+            module: module.clone(),
+            from: running.cloned(),
+            to: release.version,
+            state: S::Verified,
+            reason: None,
+            stage,
+            attempts: returns,
+            until: None,
+            seen_since: None,
+            updated_at: step.now,
+        };
+        self.reopen(row);
+        let again = returns < attempts;
+        let reason = match again {
+            true => format!("it was verified, and came back with {found}"),
+            false => format!("it was verified {returns} times, and came back with {found} each time"),
+        };
+        self.transition(step, key, module, if again { S::Waiting } else { S::Reverted }, |row| {
+            row.reason = Some(reason);
+        });
+    }
+
+    /// The rollout that took this module over was called off. Whether there was something to hand back.
+    pub fn hand_back(&mut self, step: &mut Step, key: KeyId, module: &ModuleName) -> bool {
+        let Some(parked) = self.parked.get_mut(&key) else { return false };
+        let Some(at) = parked.iter().position(|row| row.module == *module) else { return false };
+        let row = parked.remove(at);
+        if parked.is_empty() {
+            self.parked.remove(&key);
+        }
+        self.reopen(row);
+        self.transition(step, key, module, S::Waiting, |_| {})
+    }
+
+    /// An admin wants another try of what ended badly.
+    pub fn retry(&mut self, step: &mut Step, row: Assignment) -> bool {
+        let (key, module) = (row.key_id, row.module.clone());
+        if !self.is_member(key) || self.rows_of(key).iter().any(|open| open.module == module) {
+            return false;
+        }
+        self.reopen(row);
+        self.transition(step, key, &module, S::Waiting, |row| row.attempts = 0)
+    }
+
+    /// Takes an ended assignment in hand again, in the state it is in, to be moved on at once.
+    fn reopen(&mut self, row: Assignment) {
+        let key = row.key_id;
+        self.rows.entry(key).or_default().push(row);
+        self.sort_rows(key);
+    }
+
+    /// What newer rollouts took over here.
+    pub fn parked(&self) -> impl Iterator<Item = &Assignment> {
+        self.parked.values().flatten()
+    }
+
+    /// A device is gone for good.
+    pub fn forget(&mut self, key: KeyId) {
+        self.turns.remove(&key);
+        self.parked.remove(&key);
+    }
+}
