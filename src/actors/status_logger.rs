@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
 use super::Feed;
-use super::intake::Queued;
+use super::intake::{Intake, Queued};
 use crate::clock::Clock;
 use crate::domain::{BootId, KeyId, LiveEvent, SeqSet};
 use crate::store::StatusLog;
@@ -43,6 +43,13 @@ pub struct LoggerState {
     pub stored: u64,
     /// Why the last try to write failed, until one succeeds.
     pub trouble: Option<String>,
+}
+
+/// Where reports come from.
+pub struct Reports {
+    pub queue: mpsc::Receiver<Queued>,
+    /// How full it is says what is left out.
+    pub intake: Intake,
 }
 
 /// How long the charted numbers are kept.
@@ -73,7 +80,7 @@ impl StatusLoggerActor {
     /// A logger that writes to `log` and `store` what comes over `queue`.
     #[must_use]
     pub fn new(
-        queue: mpsc::Receiver<Queued>,
+        reports: Reports,
         store: Store,
         log: StatusLog,
         feed: Feed,
@@ -82,7 +89,10 @@ impl StatusLoggerActor {
         state: Arc<Mutex<LoggerState>>,
     ) -> Self {
         let log = Arc::new(Mutex::new(log));
-        let writer = Writer { queue, store: store.clone(), log: Arc::clone(&log), feed, state, runs: HashMap::new() };
+        let Reports { queue, intake } = reports;
+        let (store_of_writer, log_of_writer) = (store.clone(), Arc::clone(&log));
+        let runs = HashMap::new();
+        let writer = Writer { queue, intake, store: store_of_writer, log: log_of_writer, feed, state, runs };
         Self { writer: Some(writer), store, log, clock, keep, finished: None, stop: None }
     }
 
@@ -143,6 +153,7 @@ impl Handler<Finish> for StatusLoggerActor {
 /// The loop behind the actor.
 struct Writer {
     queue: mpsc::Receiver<Queued>,
+    intake: Intake,
     store: Store,
     log: Arc<Mutex<StatusLog>>,
     feed: Feed,
@@ -254,7 +265,8 @@ impl Writer {
             }
         }
         let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();
-        (RecordBatch { reports, runs: changed, log_position: None }, runs)
+        let without_history = !self.intake.load().keeps_history();
+        (RecordBatch { reports, runs: changed, log_position: None, without_history }, runs)
     }
 
     /// Log, then database; both or neither.
@@ -291,7 +303,7 @@ impl Writer {
     }
 
     fn acknowledge(&self, group: Vec<Queued>) {
-        let watched = self.feed.is_watched();
+        let watched = self.feed.is_watched() && self.intake.load().shows_live();
         for Queued { pending, .. } in group {
             let report = &pending.report;
             if watched {

@@ -4,13 +4,17 @@
 
 mod account;
 mod assignment;
+mod budget;
 mod course;
 mod decide;
 mod device;
 mod effects;
 mod engine;
+mod flapping;
 mod live;
+mod load;
 mod names;
+mod pace;
 mod package;
 mod plan;
 mod policy;
@@ -27,12 +31,16 @@ pub mod millis_rfc3339;
 
 pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use budget::Budget;
 pub use decide::{Decision, Facts, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use effects::{Effects, OfferSpeech, Speech};
 pub use engine::{Answer, Arrival, Doing, Engine, Refusal};
+pub use flapping::{Caller, Flapping, HeldOff, Recently};
 pub use live::LiveEvent;
+pub use load::Load;
 pub use names::{BootId, DeviceId, KeyId, ModuleName, NameError, PackageId, RolloutId, SessionNo, Sha256Hex};
+pub use pace::Pace;
 pub use package::{Package, Release};
 pub use plan::{Exclusion, ExclusionReason, Plan, PlannedDevice, PlannedModule, compare, plan};
 pub use policy::{Policy, PolicyError, Stage, Timeouts};
