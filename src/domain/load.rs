@@ -60,19 +60,6 @@ impl Load {
     pub fn reads_slowly(self) -> bool {
         self >= Self::ReadsSlowly
     }
-
-    /// For messages and pages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Calm => "calm",
-            Self::HoldsLive => "live view held",
-            Self::HoldsHistory => "history held",
-            Self::HoldsTransfers => "transfers held",
-            Self::HoldsConnections => "connections held",
-            Self::ReadsSlowly => "read slowly",
-        }
-    }
 }
 
 #[cfg(test)]

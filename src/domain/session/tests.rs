@@ -314,7 +314,7 @@ fn a_transfer_that_is_too_slow_gives_its_turn_away_and_is_asked_for_again() {
     session.take_effects();
     session.sent(at(1), WINDOW);
     session.take_effects();
-    (1..=120).for_each(|second| {
+    (1..=121).for_each(|second| {
         session.heard(at(second));
         session.tick(at(second));
     });
@@ -322,7 +322,7 @@ fn a_transfer_that_is_too_slow_gives_its_turn_away_and_is_asked_for_again() {
     let slow = SessionEffect::TooSlow { module: module_1.clone(), version: version_2.clone() };
     let cancel = SessionEffect::Cancel { module: module_1, version: version_2 };
     assert_eq!(session.take_effects(), [slow, cancel, SessionEffect::EndTurn, SessionEffect::TakeTurn]);
-    (121..=181).for_each(|second| {
+    (122..=181).for_each(|second| {
         session.heard(at(second));
         session.tick(at(second));
     });
