@@ -1,5 +1,7 @@
 //! Composition: a server built from its configuration and a bound listener, run until a stop future.
 
+mod room;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,15 @@ use socket2::SockRef;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use self::room::Room;
 use crate::actors::{Fleet, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Blobs, DataDir, Store, StoreConfig, StoreError};
 use crate::store::{LogConfig, Recovery, StatusLog};
 use crate::web::{self, WebState};
+
+pub use self::room::{open_files, raise_open_files};
 
 /// Database readers.
 const READERS: u32 = 8;
@@ -27,13 +32,19 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests that may wait for a worker.
 const BACKLOG: u32 = 8192;
 
+/// Bytes that the kernel keeps for a peer beyond what is under way to it: with more, a peer that takes nothing would
+/// bind megabytes.
+const UNSENT: u32 = 128 * 1024;
+
 /// After a stop, devices come back within this many seconds, each at a moment of its own.
 const COME_BACK_WITHIN_S: u32 = 30;
 
-/// How long devices may take their leave, requests may end, and what waits may be written: 15 s in all.
-const DRAIN: Duration = Duration::from_secs(6);
+/// How long devices may take their leave, requests may end, what waits may be written, and the database may close:
+/// less than 15 s in all.
+const DRAIN: Duration = Duration::from_secs(5);
 const REQUESTS_END_S: u64 = 3;
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH: Duration = Duration::from_secs(4);
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// Why a server does not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +97,9 @@ impl App {
         let setup_link = setup_link(&store, &config.base_url(address)).await?;
         let parts = Parts { store: store.clone(), blobs: blobs.clone(), log, clock: clock.clone() };
         let fleet = Fleet::start_actors(&config, parts).await?;
+        for warning in fleet.warnings() {
+            warn!(warning, "the database is set weaker than what is promised");
+        }
         let config = Arc::new(config);
         Ok(Self { config, _data_dir: data_dir, store, blobs, fleet, clock, listener, address, setup_link })
     }
@@ -127,12 +141,18 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { config, _data_dir, store, blobs, fleet, clock, listener, .. } = self;
         let (stopping, stopped) = watch::channel(false);
-        let state = WebState::new(Arc::clone(&config), store.clone(), blobs, fleet.clone(), clock, stopped);
+        let room = Room::of(&config);
+        info!(devices = room.devices, open_files = ?open_files(), "so many devices may be connected at once");
+        let state =
+            WebState::new(Arc::clone(&config), store.clone(), blobs, fleet.clone(), clock, stopped, room.devices);
         let configure = web::configure(Data::new(state));
         let server = HttpServer::new(move || WebApp::new().configure(configure.clone()))
-            .on_connect(|socket, _| {
+            .on_connect(move |socket, extensions| {
                 if let Some(socket) = socket.downcast_ref::<TcpStream>() {
                     guard_socket(socket);
+                    if let Some(place) = room.seat(socket) {
+                        extensions.insert(place);
+                    }
                 }
             })
             .client_request_timeout(Duration::from_secs(5))
@@ -153,7 +173,7 @@ impl App {
         if tokio::time::timeout(FINISH, fleet.finish()).await.is_err() {
             error!("some reports could not be written in time; none of them was acknowledged");
         }
-        store.close();
+        close(store).await;
         match served.await {
             Ok(ended) => ended,
             Err(error) => Err(std::io::Error::other(error)),
@@ -161,10 +181,26 @@ impl App {
     }
 }
 
+/// Closes the database; one that is stuck ends with the program, which has acknowledged nothing of what it still holds.
+async fn close(store: Store) {
+    let (done, closed) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        store.close();
+        // Nobody waits any more.
+        let _ = done.send(());
+    });
+    if tokio::time::timeout(CLOSE, closed).await.is_err() {
+        error!("the database did not take its leave in time");
+    }
+}
+
 fn guard_socket(socket: &TcpStream) {
     let socket = SockRef::from(socket);
     if let Err(error) = socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)) {
         warn!(%error, "a connection has no time limit for unsent bytes");
+    }
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
+        warn!(%error, "a connection may bind more memory than it should");
     }
     if let Err(error) = socket.set_tcp_nodelay(true) {
         warn!(%error, "a connection sends small messages late");

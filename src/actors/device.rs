@@ -2,13 +2,15 @@
 //!
 //! The only file that names `actix_web_actors`. Moves messages between the wire and [`Session`], carries its
 //! effects out in order, and decides nothing. While the session waits for the registry or for room in the intake,
-//! the socket is not read.
+//! or has heard too much of the device lately, the socket is not read.
 
+mod effects;
+mod frames;
 mod guard;
 mod push;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -16,24 +18,30 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, WebsocketContext};
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use self::guard::{Guard, Watcher};
 use self::push::Pusher;
 use self::wire::Fragments;
-use super::intake::{Acks, Intake, Pending};
-use super::registry::{Join, Joined, Leave, NotJoined, RegistryActor, Rejoin, ToDevice};
-use super::{Feed, FleetEvent, Turns};
+use super::counts::Counts;
+use super::intake::{Acks, Intake};
+use super::registry::{Leave, RegistryActor, ToDevice};
+use super::turns::Turns;
+use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
-use crate::domain::{BootId, DeviceAuth, DeviceId, KeyId, Report, Session, SessionEffect, SessionLimits, SessionNo};
-use crate::protocol::{self, DeviceMessage, ErrorCode, ProtocolError, ServerMessage, close};
-use crate::store::{Blobs, JoinRefusal};
+use crate::config::Config;
+use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp};
+use crate::protocol::{self, DeviceMessage, ErrorCode, close};
+use crate::store::Blobs;
 
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
 
 /// How often deadlines of the link are looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The pause after each message when the server is about to be overrun.
+const SLOW_READ: TimeDelta = TimeDelta::seconds(1);
 
 /// What every connection works with.
 pub(super) struct Links {
@@ -43,10 +51,54 @@ pub(super) struct Links {
     pub feed: Feed,
     pub blobs: Blobs,
     pub turns: Turns,
+    pub flapping: Mutex<Flapping>,
+    pub counts: Counts,
     pub clock: Clock,
     pub limits: SessionLimits,
     pub ping: TimeDelta,
     pub report_interval_s: u32,
+}
+
+impl Links {
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the server")]
+    pub fn new(
+        config: &Config,
+        registry: &Addr<RegistryActor>,
+        updater: mpsc::Sender<FleetEvent>,
+        intake: &Intake,
+        feed: &Feed,
+        blobs: Blobs,
+        counts: &Counts,
+        clock: &Clock,
+    ) -> Self {
+        let limits = &config.limits;
+        let seconds = |n: u32| TimeDelta::seconds(i64::from(n));
+        Self {
+            registry: registry.clone(),
+            updater,
+            intake: intake.clone(),
+            feed: feed.clone(),
+            blobs,
+            turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
+            flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
+            counts: counts.clone(),
+            clock: clock.clone(),
+            limits: SessionLimits {
+                hello: seconds(limits.hello_s),
+                dead_after: seconds(limits.dead_after_s),
+                messages_per_s: limits.messages_per_s,
+                messages_burst: limits.messages_burst,
+            },
+            ping: seconds(limits.ping_s),
+            report_interval_s: config.report_interval_s,
+        }
+    }
+
+    /// Who comes too often.
+    pub fn flapping(&self) -> MutexGuard<'_, Flapping> {
+        // Each use is one call: a panic elsewhere leaves it whole.
+        self.flapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// See the module.
@@ -61,8 +113,12 @@ pub struct DeviceActor {
     pusher: Pusher,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
-    pinged: crate::domain::Timestamp,
+    pinged: Timestamp,
     closing: bool,
+    /// Says every text back, and has no session.
+    #[cfg(feature = "echo")]
+    echoes: bool,
+    _place: Place,
     /// Length of the message being handled, for the intake's bound.
     message_bytes: usize,
 }
@@ -71,6 +127,7 @@ pub struct DeviceActor {
 pub(super) fn connect(
     links: Arc<Links>,
     auth: DeviceAuth,
+    place: Place,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
@@ -90,6 +147,9 @@ pub(super) fn connect(
         acked: Some(acked),
         pinged: now,
         closing: false,
+        #[cfg(feature = "echo")]
+        echoes: request.path().ends_with("/echo"),
+        _place: place,
         message_bytes: 0,
         links,
     };
@@ -98,6 +158,14 @@ pub(super) fn connect(
 }
 
 type Ctx = WebsocketContext<DeviceActor>;
+
+/// Longest reason of a close, bytes: a control frame has 125, two of them for the code.
+const MAX_REASON: usize = 123;
+
+fn close_frame(code: u16, mut reason: String) -> ws::CloseReason {
+    reason.truncate(reason.floor_char_boundary(MAX_REASON));
+    ws::CloseReason { code: code.into(), description: Some(reason) }
+}
 
 impl Actor for DeviceActor {
     type Context = Ctx;
@@ -130,6 +198,15 @@ impl DeviceActor {
         if self.watcher.is_stalled(now) {
             return self.close(close::POLICY, "a frame took too long to arrive", ctx);
         }
+        if self.watcher.is_held() {
+            // It is not the device that is silent.
+            self.session.heard(now);
+        }
+        #[cfg(feature = "echo")]
+        if self.echoes {
+            return;
+        }
+        self.watch_turn(now);
         self.session.tick(now);
         if now - self.pinged >= self.links.ping {
             self.pinged = now;
@@ -140,8 +217,13 @@ impl DeviceActor {
     }
 
     fn on_text(&mut self, text: &str, ctx: &mut Ctx) {
+        #[cfg(feature = "echo")]
+        if self.echoes {
+            return ctx.text(text);
+        }
         let now = self.links.clock.now();
         self.message_bytes = text.len();
+        self.session.spoken(now);
         match protocol::decode(text) {
             Ok(message) => self.on_message(now, message),
             Err((error, seq)) => {
@@ -151,9 +233,10 @@ impl DeviceActor {
         }
         self.carry_out(ctx);
         self.pump(ctx);
+        self.pace();
     }
 
-    fn on_message(&mut self, now: crate::domain::Timestamp, message: DeviceMessage) {
+    fn on_message(&mut self, now: Timestamp, message: DeviceMessage) {
         match message {
             DeviceMessage::Hello(hello) => self.session.hello(now, hello.device_id, hello.modules),
             DeviceMessage::Report(message) => {
@@ -171,161 +254,6 @@ impl DeviceActor {
             }
         }
     }
-
-    /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
-    fn carry_out(&mut self, ctx: &mut Ctx) {
-        while self.session.has_effects() && !self.closing {
-            for effect in self.session.take_effects() {
-                self.carry_out_one(effect, ctx);
-            }
-        }
-    }
-
-    fn carry_out_one(&mut self, effect: SessionEffect, ctx: &mut Ctx) {
-        match effect {
-            SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
-            SessionEffect::Rejoin(modules) => {
-                if let Some((key_id, session)) = self.joined {
-                    let told = self.links.registry.send(Rejoin { key_id, session, modules });
-                    ctx.wait(told.into_actor(self).map(|_, device, ctx| {
-                        device.session.joined(None);
-                        device.carry_out(ctx);
-                    }));
-                }
-            }
-            SessionEffect::Store(report) => self.store(*report, ctx),
-            SessionEffect::Answered { module, version, answer } => {
-                self.tell(|key_id| FleetEvent::Answered { key_id, module, version, answer }, ctx);
-            }
-            SessionEffect::Did { module, version, doing } => {
-                self.tell(|key_id| FleetEvent::Did { key_id, module, version, doing }, ctx);
-            }
-            SessionEffect::TakeTurn => self.take_turn(ctx),
-            SessionEffect::EndTurn => self.pusher.stop(&self.links.feed),
-            SessionEffect::Progress { module, received, size } => {
-                if let Some((key_id, _)) = self.joined {
-                    self.pusher.moved(&self.links.feed, key_id, module, received, size);
-                }
-            }
-            SessionEffect::Close(cause) => {
-                let (code, reason) = wire::close_of(cause);
-                self.close(code, reason, ctx);
-            }
-            SessionEffect::Begin { release, offset } => {
-                self.pusher.begin(self.links.blobs.path(&release.sha256));
-                self.say(&wire::package(release, offset), ctx);
-            }
-            SessionEffect::Refuse(fault) => {
-                let (code, message) = wire::fault(&fault, self.device_id.as_ref());
-                self.say_error(ProtocolError::new(code, message), None, ctx);
-            }
-            SessionEffect::Welcome { device_id, token } => {
-                let now = self.links.clock.now();
-                self.say(&ServerMessage::welcome(device_id, now, self.links.report_interval_s, token), ctx);
-            }
-            SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
-            SessionEffect::Ask { rollout, releases, allow_rollback } => {
-                self.say(&wire::update_list(rollout, &releases, allow_rollback), ctx);
-            }
-            SessionEffect::Cancel { module, version } => {
-                self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
-            }
-        }
-    }
-
-    fn say(&mut self, message: &ServerMessage, ctx: &mut Ctx) {
-        ctx.text(message.to_json());
-    }
-
-    fn say_error(&mut self, error: ProtocolError, seq: Option<u64>, ctx: &mut Ctx) {
-        debug!(device_id = ?self.device_id, code = ?error.code, error = error.message, "a message was not taken");
-        self.say(&ServerMessage::Error { code: error.code, message: error.message, seq }, ctx);
-    }
-
-    fn close(&mut self, code: u16, reason: impl Into<String>, ctx: &mut Ctx) {
-        if !self.closing {
-            self.closing = true;
-            let reason = reason.into();
-            info!(device_id = ?self.device_id, code, reason, "a connection is closed");
-            ctx.close(Some(ws::CloseReason { code: code.into(), description: Some(reason) }));
-            ctx.stop();
-        }
-    }
-
-    fn join(&mut self, device_id: DeviceId, modules: crate::domain::Modules, ctx: &mut Ctx) {
-        self.device_id = Some(device_id.clone());
-        let door = ctx.address().recipient();
-        let asked = self.links.registry.send(Join { device_id, auth: self.auth, modules, door });
-        ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
-            Ok(Ok(joined)) => device.welcome(joined, ctx),
-            Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),
-            Ok(Err(NotJoined::Trouble(error))) => {
-                warn!(%error, "a device could not be let in");
-                device.close(close::TRY_AGAIN, "the server cannot take devices just now; try again", ctx);
-            }
-            Err(_) => device.close(close::RESTART, "restart", ctx),
-        }));
-    }
-
-    fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
-        self.joined = Some((joined.key_id, joined.session));
-        self.session.joined(joined.token);
-        self.carry_out(ctx);
-    }
-
-    fn turn_away(&mut self, refusal: JoinRefusal, ctx: &mut Ctx) {
-        match refusal {
-            JoinRefusal::AlreadyEnrolled => {
-                let reason = "this device_id is enrolled already; an admin can allow it to enrol again";
-                self.close(close::ALREADY_ENROLLED, reason, ctx);
-            }
-            JoinRefusal::TokenNotValid => self.close(close::REVOKED, "the token is not valid any more", ctx),
-            JoinRefusal::WrongDevice => {
-                self.session.not_joined(self.links.clock.now());
-                self.carry_out(ctx);
-                self.device_id = None;
-            }
-        }
-    }
-
-    fn store(&mut self, report: Report, ctx: &mut Ctx) {
-        let (Some((key_id, _)), Some(device_id)) = (self.joined, self.device_id.clone()) else { return };
-        let pending = Pending {
-            key_id,
-            device_id,
-            report,
-            received_at: self.links.clock.now(),
-            acks: self.acks.clone(),
-            bytes: self.message_bytes,
-        };
-        if let Err(pending) = self.links.intake.offer(pending) {
-            let intake = self.links.intake.clone();
-            let put = async move { intake.put(pending).await };
-            // Closed: the server ends, and the report was not acknowledged.
-            ctx.wait(put.into_actor(self).map(|_, _, _| ()));
-        }
-    }
-
-    fn tell(&mut self, event: impl FnOnce(KeyId) -> FleetEvent, ctx: &mut Ctx) {
-        let Some((key_id, _)) = self.joined else { return };
-        if let Err(mpsc::error::TrySendError::Full(event)) = self.links.updater.try_send(event(key_id)) {
-            let updater = self.links.updater.clone();
-            let told = async move { updater.send(event).await };
-            ctx.wait(told.into_actor(self).map(|_, _, _| ()));
-        }
-    }
-
-    fn take_turn(&mut self, ctx: &mut Ctx) {
-        let turn = self.links.turns.take();
-        ctx.spawn(turn.into_actor(self).map(|turn, device, ctx| {
-            let Some(turn) = turn else { return };
-            if device.session.turn(device.links.clock.now()) {
-                device.pusher.take(turn);
-            }
-            device.carry_out(ctx);
-            device.pump(ctx);
-        }));
-    }
 }
 
 impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
@@ -333,6 +261,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
         if self.closing {
             return;
         }
+        self.watcher.taken();
         self.session.heard(self.links.clock.now());
         let message = match message {
             Ok(message) => message,

@@ -44,10 +44,10 @@ impl Feed {
         self.events.subscribe()
     }
 
-    /// A transfer moved.
-    pub fn moved(&self, key_id: KeyId, module: ModuleName, received: u64, size: u64) {
+    /// A transfer moved. `told`: those who watch hear of it.
+    pub fn moved(&self, key_id: KeyId, module: ModuleName, received: u64, size: u64, told: bool) {
         self.transfers().insert((key_id, module.clone()), (received, size));
-        if self.is_watched() {
+        if told && self.is_watched() {
             self.tell(LiveEvent::Transfer { key_id, module, received, size });
         }
     }

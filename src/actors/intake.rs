@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::domain::{BootId, DeviceId, KeyId, Report, Timestamp};
+use crate::domain::{BootId, DeviceId, KeyId, Load, Report, Timestamp};
 
 /// Where the acknowledgements of one connection go. Its length is bounded by the intake's: one entry a report.
 pub type Acks = mpsc::UnboundedSender<(BootId, u64)>;
@@ -100,6 +100,15 @@ impl Intake {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// How full it is, by reports or by bytes.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let taken = |all: usize, free: usize| (all - free.min(all)) * 100 / all.max(1);
+        let reports = taken(self.capacity, self.queue.capacity());
+        let bytes = taken(self.max_bytes as usize, self.bytes.available_permits());
+        Load::of(u32::try_from(reports.max(bytes)).unwrap_or(100))
     }
 
     /// Devices that are not read because theirs does not fit.

@@ -7,35 +7,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::prelude::*;
 use actix_web::{HttpRequest, HttpResponse, web};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 use tracing::{info, warn};
 
+mod counts;
 mod device;
 mod feed;
 mod intake;
+mod picture;
+mod places;
 mod prepare;
 mod registry;
 mod status_logger;
+mod turns;
 mod updater;
 mod watch;
 mod way_back;
 
+use self::counts::Counts;
 use self::device::Links;
 use self::intake::Intake;
 use self::registry::{CountConnections, Disconnect, Drain, Refresh, RegistryActor};
-use self::status_logger::{Finish, LoggerState, StatusLoggerActor};
-use self::updater::{CountLive, Explain, Forget, Free, Retry, Start, Steer, TakeBack, UpdaterActor, UpdaterParts};
+use self::status_logger::{Finish, LoggerState, Reports, StatusLoggerActor};
+use self::updater::{Explain, Forget, Free, Retry, Start, Steer, TakeBack, UpdaterActor, UpdaterParts};
 use self::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{
-    Assignment, Decision, Device, DeviceAuth, Facts, KeyId, LiveEvent, ModuleName, Plan, RolloutId, RolloutRequest,
-    SessionLimits, Standing, Version, decide,
+    Assignment, Caller, Decision, Device, DeviceAuth, Facts, KeyId, LiveEvent, Load, ModuleName, Plan, RolloutId,
+    RolloutRequest, Standing, Version, decide,
 };
 use crate::store::StatusLog;
 use crate::store::{Blobs, Store, StoreError};
 
 pub use self::feed::Feed;
+pub use self::picture::Picture;
+pub use self::places::{Full, Place, Places};
 pub use self::status_logger::Keep;
 pub use self::updater::{FleetEvent, Steering, TakenBack};
 
@@ -57,7 +64,10 @@ pub struct Fleet {
     logger: Addr<StatusLoggerActor>,
     logger_state: Arc<Mutex<LoggerState>>,
     links: Arc<Links>,
+    counts: Counts,
     transfers_limit: usize,
+    /// What the database's settings put at risk.
+    warnings: Arc<[String]>,
 }
 
 /// A field that is wrong, and what to do.
@@ -107,34 +117,6 @@ pub struct Why {
     pub target: Option<Version>,
 }
 
-/// What the ops page shows of the actors.
-#[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Picture {
-    pub connections: usize,
-    pub intake_reports: usize,
-    pub intake_capacity: usize,
-    /// Connections that are not read because the intake is full.
-    pub intake_waiting: usize,
-    pub reports_stored: u64,
-    pub transfers_active: usize,
-    pub transfers_limit: usize,
-    pub rollouts_live: usize,
-    /// The last write to the database failed, with the reason.
-    pub trouble: Option<String>,
-}
-
-/// Turns to send: so many transfers at once, the others in the order in which they asked.
-#[derive(Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
-
-impl Turns {
-    /// The next turn that is free; `None` when the server ends.
-    fn take(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + 'static {
-        let turns = Arc::clone(&self.0);
-        async move { turns.acquire_owned().await.ok() }
-    }
-}
-
 /// What the actors are made of.
 pub struct Parts {
     pub store: Store,
@@ -151,12 +133,14 @@ impl Fleet {
     pub async fn start_actors(config: &Config, parts: Parts) -> Result<Self, StoreError> {
         let Parts { store, blobs, log, clock } = parts;
         let (open, strikes) = (store.open_rollouts().await?, store.strikes().await?);
+        let warnings: Arc<[String]> = store.at_risk().await?.into();
         let watch = Arc::new(Watch::default());
-        let feed = Feed::default();
+        let (feed, counts) = (Feed::default(), Counts::default());
         let (events, event_queue) = mpsc::channel(UPDATER_QUEUE);
         let (intake, report_queue) = Intake::new(config.limits.intake_reports, config.limits.intake_bytes);
         let registry = {
-            let actor = RegistryActor::new(store.clone(), clock.clone(), feed.clone(), events.clone());
+            let (store, clock, feed, events) = (store.clone(), clock.clone(), feed.clone(), events.clone());
+            let actor = RegistryActor::new(store, clock, feed, events, counts.clone());
             RegistryActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
         let updater = {
@@ -175,28 +159,27 @@ impl Fleet {
             let keep =
                 Keep { days: history.keep_days, thin_after_h: history.thin_after_h, thin_step_s: history.thin_step_s };
             let (store, feed, clock, state) = (store.clone(), feed.clone(), clock.clone(), logger_state.clone());
-            let events = events.clone();
-            let actor = StatusLoggerActor::new(report_queue, store, log, feed, clock, keep, state, watch, events);
+            let (intake, updater) = (intake.clone(), events.clone());
+            let queue = Reports { queue: report_queue, intake, watch, updater };
+            let actor = StatusLoggerActor::new(queue, store, log, feed, clock, keep, state);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
-        let seconds = |n: u32| chrono::TimeDelta::seconds(i64::from(n));
-        let links = Arc::new(Links {
-            registry: registry.clone(),
-            updater: events,
-            intake: intake.clone(),
-            feed: feed.clone(),
-            blobs,
-            turns: Turns(Arc::new(Semaphore::new(config.limits.transfers))),
-            clock: clock.clone(),
-            limits: SessionLimits {
-                hello: seconds(config.limits.hello_s),
-                dead_after: seconds(config.limits.dead_after_s),
-            },
-            ping: seconds(config.limits.ping_s),
-            report_interval_s: config.report_interval_s,
-        });
+        let links = Arc::new(Links::new(config, &registry, events, &intake, &feed, blobs, &counts, &clock));
         let transfers_limit = config.limits.transfers;
-        Ok(Self { store, clock, feed, intake, registry, updater, logger, logger_state, links, transfers_limit })
+        Ok(Self {
+            store,
+            clock,
+            feed,
+            intake,
+            registry,
+            updater,
+            logger,
+            logger_state,
+            links,
+            counts,
+            transfers_limit,
+            warnings,
+        })
     }
 
     /// Who would change what; creates nothing.
@@ -338,29 +321,42 @@ impl Fleet {
         }
     }
 
-    /// What the actors are at.
-    pub async fn picture(&self) -> Picture {
-        let (reports_stored, trouble) = {
-            let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
-            (logger.stored, logger.trouble.clone())
-        };
-        Picture {
-            connections: self.registry.send(CountConnections).await.unwrap_or_default(),
-            intake_reports: self.intake.queued(),
-            intake_capacity: self.intake.capacity(),
-            intake_waiting: self.intake.waiting(),
-            reports_stored,
-            transfers_active: self.feed.transfers_active(),
-            transfers_limit: self.transfers_limit,
-            rollouts_live: self.updater.send(CountLive).await.unwrap_or_default(),
-            trouble,
-        }
+    /// How loaded the server is.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.intake.load()
+    }
+
+    /// Why reports can't be written just now.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    /// What the database's settings put at risk: sentences for admins.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// How many seconds a device is not to be let in, because it connects too often.
+    #[must_use]
+    pub fn held_off(&self, auth: &DeviceAuth) -> Option<u32> {
+        let DeviceAuth::Device(key_id) = auth else { return None };
+        let held = self.links.flapping().held_off(self.clock.now(), &Caller::Device(*key_id));
+        held.inspect(|_| self.counts.add(counts::Count::HeldOff))
     }
 
     /// Makes a device's connection of an HTTP upgrade whose token was checked: the answer to `GET /ws`.
     #[must_use]
-    pub fn connect(&self, auth: DeviceAuth, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-        device::connect(Arc::clone(&self.links), auth, request, payload)
+    pub fn connect(
+        &self,
+        auth: DeviceAuth,
+        place: Place,
+        request: &HttpRequest,
+        payload: web::Payload,
+    ) -> HttpResponse {
+        device::connect(Arc::clone(&self.links), auth, place, request, payload)
     }
 
     /// Sends every device away for a restart, in batches. Returns when all have gone or `patience` is over.

@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use actix::dev::SendError;
 use actix::prelude::*;
+use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::counts::{Count, Counts};
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
 use crate::domain::{
-    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, SessionNo, Sha256Hex, Speech, Tags, TokenKind,
+    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, Recently, SessionNo, Sha256Hex, Speech, Tags, TokenKind,
 };
 use crate::protocol::close;
 use crate::store::secrets::new_token;
@@ -39,6 +41,11 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const DRAIN_BATCH: usize = 200;
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
+/// So many connections of one device that were taken over by another ...
+const CLONE_ALARM: usize = 3;
+/// ... within this many minutes look as if two devices had one name.
+const CLONE_ALARM_WITHIN_MIN: i64 = 10;
+
 struct Connected {
     device_id: DeviceId,
     tags: Tags,
@@ -56,13 +63,25 @@ pub struct RegistryActor {
     /// Hellos that are being saved: a goodbye that comes meanwhile must not be saved after them.
     joining: HashMap<DeviceId, u32>,
     last_session: i64,
+    counts: Counts,
+    takeovers: Recently<KeyId>,
 }
 
 impl RegistryActor {
     /// A registry of nobody yet.
     #[must_use]
-    pub fn new(store: Store, clock: Clock, feed: Feed, updater: mpsc::Sender<FleetEvent>) -> Self {
-        Self { store, clock, feed, updater, connected: HashMap::new(), joining: HashMap::new(), last_session: 0 }
+    pub fn new(store: Store, clock: Clock, feed: Feed, updater: mpsc::Sender<FleetEvent>, counts: Counts) -> Self {
+        Self {
+            store,
+            clock,
+            feed,
+            updater,
+            connected: HashMap::new(),
+            joining: HashMap::new(),
+            last_session: 0,
+            counts,
+            takeovers: Recently::new(TimeDelta::minutes(CLONE_ALARM_WITHIN_MIN)),
+        }
     }
 
     /// The device is on disk: this connection is its one from now on.
@@ -73,6 +92,11 @@ impl RegistryActor {
         let connected = Connected { device_id: device_id.clone(), tags: tags.clone(), session, door };
         if let Some(before) = self.connected.insert(key_id, connected) {
             info!(device_id = %before.device_id, "another connection took over");
+            if self.takeovers.count(self.clock.now(), key_id) == CLONE_ALARM {
+                self.counts.add(Count::Clones);
+                warn!(device_id = %before.device_id, "two devices seem to have the same device_id: connections under it \
+                    take over from each other again and again");
+            }
             let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
             if let Err(error) = before.door.try_send(close) {
                 // Full: its socket is stalled, and the link's own timeout ends it. Closed: it is gone already.

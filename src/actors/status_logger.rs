@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
-use super::intake::Queued;
+use super::intake::{Intake, Queued};
 use super::watch::Watch;
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
@@ -46,6 +46,16 @@ pub struct LoggerState {
     pub trouble: Option<String>,
 }
 
+/// Where reports come from.
+pub struct Reports {
+    pub queue: mpsc::Receiver<Queued>,
+    /// How full it is says what is left out.
+    pub intake: Intake,
+    /// Whose reports the updater wants, and where they go.
+    pub watch: Arc<Watch>,
+    pub updater: mpsc::Sender<FleetEvent>,
+}
+
 /// How long the charted numbers are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Keep {
@@ -74,20 +84,20 @@ impl StatusLoggerActor {
     /// A logger that writes to `log` and `store` what comes over `queue`.
     #[must_use]
     pub fn new(
-        queue: mpsc::Receiver<Queued>,
+        reports: Reports,
         store: Store,
         log: StatusLog,
         feed: Feed,
         clock: Clock,
         keep: Keep,
         state: Arc<Mutex<LoggerState>>,
-        watch: Arc<Watch>,
-        updater: mpsc::Sender<FleetEvent>,
     ) -> Self {
         let log = Arc::new(Mutex::new(log));
-        let at_hand = Arc::clone(&log);
+        let Reports { queue, intake, watch, updater } = reports;
+        let (store_of_writer, log_of_writer) = (store.clone(), Arc::clone(&log));
         let runs = HashMap::new();
-        let writer = Writer { queue, store: store.clone(), log: at_hand, feed, state, watch, updater, runs };
+        let writer =
+            Writer { queue, intake, store: store_of_writer, log: log_of_writer, feed, state, watch, updater, runs };
         Self { writer: Some(writer), store, log, clock, keep, finished: None, stop: None }
     }
 
@@ -153,6 +163,7 @@ impl Handler<Finish> for StatusLoggerActor {
 /// The loop behind the actor.
 struct Writer {
     queue: mpsc::Receiver<Queued>,
+    intake: Intake,
     store: Store,
     log: Arc<Mutex<StatusLog>>,
     feed: Feed,
@@ -266,7 +277,8 @@ impl Writer {
             }
         }
         let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();
-        (RecordBatch { reports, runs: changed, log_position: None }, runs)
+        let without_history = !self.intake.load().keeps_history();
+        (RecordBatch { reports, runs: changed, log_position: None, without_history }, runs)
     }
 
     /// Log, then database; both or neither.
@@ -303,7 +315,7 @@ impl Writer {
     }
 
     fn acknowledge(&self, group: Vec<Queued>) {
-        let watched = self.feed.is_watched();
+        let watched = self.feed.is_watched() && self.intake.load().shows_live();
         for Queued { pending, .. } in group {
             let report = &pending.report;
             if self.watch.wants(pending.key_id) {

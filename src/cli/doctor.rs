@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::CliError;
 use super::context::Context;
+use crate::app;
 use crate::config::Config;
 use crate::store::{BlobCheck, Blobs, DataDir, Store, StoreConfig};
 
@@ -53,6 +54,7 @@ impl Doctor {
                         context.wait(store.ping())?,
                         "answers, and its schema is this program's",
                     ));
+                    findings.extend(context.wait(durability(&store))?);
                     findings.extend(context.wait(packages(&config, &store))?);
                     store.close();
                 }
@@ -131,6 +133,14 @@ fn open(config: &Config) -> Result<Store, String> {
     Store::open(&StoreConfig { database_url: url, readers: 1 }).map_err(|error| error.to_string())
 }
 
+/// Settings of the database under which what is committed may be lost.
+async fn durability(store: &Store) -> Vec<Finding> {
+    match store.at_risk().await {
+        Ok(found) => found.into_iter().map(|sentence| note("database settings", sentence)).collect(),
+        Err(error) => vec![bad("database settings", error)],
+    }
+}
+
 async fn packages(config: &Config, store: &Store) -> Vec<Finding> {
     let dir = DataDir::packages_in(&config.data_dir);
     if !dir.is_dir() {
@@ -171,12 +181,8 @@ fn told(check: &BlobCheck) -> String {
 const FEW: u64 = 4096;
 
 fn descriptors() -> Finding {
-    let limit = std::fs::read_to_string("/proc/self/limits").ok().and_then(|limits| {
-        let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-        line.split_whitespace().nth(3)?.parse::<u64>().ok()
-    });
-    match limit {
-        None => note("descriptors", "the limit of open files cannot be read on this system"),
+    match app::open_files() {
+        None => note("descriptors", "open files are not limited"),
         Some(limit) if limit < FEW => note(
             "descriptors",
             format!("{limit} open files are few: about {} devices; raise it with ulimit -n", limit / 5 * 4),

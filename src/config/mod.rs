@@ -5,6 +5,7 @@
 
 mod duration;
 mod environment;
+mod network;
 mod settings;
 mod sources;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub use duration::{parse_duration, parse_seconds};
 pub use environment::Environment;
+pub use network::Network;
 pub use settings::{SETTINGS, Setting};
 pub use sources::load;
 
@@ -44,6 +46,8 @@ pub struct Config {
     /// Under which URL people and devices reach the server, where that is not `http://LISTEN`: for links, and
     /// for the check where a form comes from.
     pub public_url: Option<String>,
+    /// Whose word about the address they speak for is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Seconds between two reports, told in `welcome`.
     pub report_interval_s: u32,
     /// Health window of a rollout whose policy names none, seconds.
@@ -107,6 +111,16 @@ pub struct RolloutConfig {
 /// What protects the server.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// Devices connected at once; 0: what the limit of open files allows less a fifth.
+    pub connections: usize,
+    /// Of them from one address that is not of a private network.
+    pub connections_per_address: usize,
+    /// Connections of one device within a minute, and for how many seconds one that makes more is not let in.
+    pub connects_per_min: usize,
+    pub flapping_s: u32,
+    /// Messages of one device a second, and at once.
+    pub messages_per_s: u32,
+    pub messages_burst: u32,
     /// WebSocket upgrades a second, and at once.
     pub upgrades_per_s: u32,
     pub upgrades_burst: u32,
@@ -120,6 +134,8 @@ pub struct Limits {
     pub intake_bytes: usize,
     /// Package transfers at once.
     pub transfers: usize,
+    /// Package bytes a second for all transfers together; 0: no limit.
+    pub transfer_bytes_per_s: u64,
     /// Largest package, bytes.
     pub package_bytes: u64,
     /// Disk kept free, bytes.
@@ -142,6 +158,7 @@ impl Default for Config {
             database_url: None,
             device_auth: DeviceAuthMode::Token,
             public_url: None,
+            trusted_proxies: Vec::new(),
             report_interval_s: 30,
             health_window_s: 60,
             log_format: LogFormat::Text,
@@ -156,6 +173,12 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 0,
+            connections_per_address: 200,
+            connects_per_min: 15,
+            flapping_s: 300,
+            messages_per_s: 10,
+            messages_burst: 60,
             upgrades_per_s: 500,
             upgrades_burst: 1000,
             hello_s: 10,
@@ -164,6 +187,7 @@ impl Default for Limits {
             intake_reports: 10_000,
             intake_bytes: 16 * 1024 * 1024,
             transfers: 64,
+            transfer_bytes_per_s: 0,
             package_bytes: GIB,
             disk_reserve_bytes: GIB,
             api_reads_per_s: 200,
@@ -208,6 +232,12 @@ impl Config {
             return refuse(format!(
                 "limits.upgrades_burst ({}) must be at least limits.upgrades_per_s ({})",
                 limits.upgrades_burst, limits.upgrades_per_s
+            ));
+        }
+        if limits.messages_burst < limits.messages_per_s {
+            return refuse(format!(
+                "limits.messages_burst ({}) must be at least limits.messages_per_s ({})",
+                limits.messages_burst, limits.messages_per_s
             ));
         }
         if u64::from(self.history.thin_after_h) > u64::from(self.history.keep_days) * 24 {

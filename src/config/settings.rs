@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, DeviceAuthMode, LogFormat};
+use super::{Config, DeviceAuthMode, LogFormat, Network};
 
 /// One setting.
 pub struct Setting {
@@ -48,6 +48,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("public_url", "under which URL people and devices reach the server", |c, t| {
         set(&mut c.public_url, public_url(t).map(Some))
     }),
+    setting("trusted_proxies", "addresses or networks of reverse proxies, with commas between", |c, t| {
+        set(&mut c.trusted_proxies, networks(t))
+    }),
     setting("report_interval_s", "seconds between two reports of a device, 1 to 86400", |c, t| {
         set(&mut c.report_interval_s, within(t, 1..=86_400))
     }),
@@ -81,6 +84,24 @@ pub const SETTINGS: &[Setting] = &[
     setting("rollouts.approval", "true or false: whether a second person must agree to a rollout", |c, t| {
         set(&mut c.rollouts.approval, parse(t, "true or false"))
     }),
+    setting("limits.connections", "devices connected at once, 0 (by the limit of open files) to 10000000", |c, t| {
+        set(&mut c.limits.connections, within(t, 0..=10_000_000))
+    }),
+    setting("limits.connections_per_address", "devices of one public address, 1 to 10000000", |c, t| {
+        set(&mut c.limits.connections_per_address, within(t, 1..=10_000_000))
+    }),
+    setting("limits.connects_per_min", "connections of one device a minute, 1 to 10000", |c, t| {
+        set(&mut c.limits.connects_per_min, within(t, 1..=10_000))
+    }),
+    setting("limits.flapping_s", "seconds a device that makes more is not let in, 1 to 86400", |c, t| {
+        set(&mut c.limits.flapping_s, within(t, 1..=86_400))
+    }),
+    setting("limits.messages_per_s", "messages of one device a second, 1 to 100000", |c, t| {
+        set(&mut c.limits.messages_per_s, within(t, 1..=100_000))
+    }),
+    setting("limits.messages_burst", "messages of one device at once, 1 to 1000000", |c, t| {
+        set(&mut c.limits.messages_burst, within(t, 1..=1_000_000))
+    }),
     setting("limits.upgrades_per_s", "new device connections a second, 1 to 100000", |c, t| {
         set(&mut c.limits.upgrades_per_s, within(t, 1..=100_000))
     }),
@@ -104,6 +125,9 @@ pub const SETTINGS: &[Setting] = &[
     }),
     setting("limits.transfers", "packages sent at once, 1 to 100000", |c, t| {
         set(&mut c.limits.transfers, within(t, 1..=100_000))
+    }),
+    setting("limits.transfer_bytes_per_s", "package bytes a second to all devices, 0 (no limit) to 1 TiB", |c, t| {
+        set(&mut c.limits.transfer_bytes_per_s, within(t, 0..=1024 * GIB))
     }),
     setting("limits.package_bytes", "largest package in bytes, 1 KiB to 1 TiB", |c, t| {
         set(&mut c.limits.package_bytes, within(t, KIB..=1024 * GIB))
@@ -159,6 +183,13 @@ fn public_url(text: &str) -> Result<String, String> {
         Some(host) if plain(host.trim_end_matches('/')) => Ok(text.trim_end_matches('/').to_owned()),
         _ => Err(format!("must be a URL like https://fleet.example.org, not {text:?}")),
     }
+}
+
+/// Addresses and networks with commas between; from a file, a list of them.
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let text = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let each = text.split(',').map(|one| one.trim().trim_matches('"')).filter(|one| !one.is_empty());
+    each.map(|one| parse(one, "addresses or networks like 10.0.0.2, 192.168.0.0/16")).collect()
 }
 
 fn device_auth(text: &str) -> Result<DeviceAuthMode, String> {

@@ -123,6 +123,8 @@ mod tests {
             ("listen = \"localhost\"", "must be an address with a port"),
             ("database_url = \"postgres://u:secret@h/d\"", "must begin with sqlite: or mysql://"),
             ("public_url = \"fleet\"", "public_url"),
+            ("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]", "trusted_proxies (from"),
+            ("[limits]\nmessages_burst = 5", "limits.messages_burst (5) must be at least limits.messages_per_s (10)"),
             ("a = = 1", "configuration file"),
         ];
         for (file, part) in cases {

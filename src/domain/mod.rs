@@ -4,14 +4,18 @@
 
 mod account;
 mod assignment;
+mod budget;
 mod course;
 mod decide;
 mod device;
 mod effects;
 mod engine;
+mod flapping;
 mod health;
 mod live;
+mod load;
 mod names;
+mod pace;
 mod package;
 mod plan;
 mod policy;
@@ -30,14 +34,18 @@ pub mod millis_rfc3339;
 
 pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use budget::Budget;
 pub use course::{OpenCourse, Turn};
 pub use decide::{Decision, Facts, Limit, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use effects::{Effects, OfferSpeech, QUARANTINE_AFTER, Speech, Strike, Transition};
 pub use engine::{Answer, Arrival, Doing, Engine, Refusal};
+pub use flapping::{Caller, Flapping, HeldOff, Recently};
 pub use health::{HealthRules, StatusRule, Vitals};
 pub use live::LiveEvent;
+pub use load::Load;
 pub use names::{BootId, DeviceId, KeyId, ModuleName, NameError, PackageId, RolloutId, SessionNo, Sha256Hex};
+pub use pace::Pace;
 pub use package::{Package, Release};
 pub use plan::{Exclusion, ExclusionReason, Plan, PlanSummary, PlannedDevice, PlannedModule, compare, plan};
 pub use policy::{KindLimits, Policy, PolicyError, Stage, Timeouts};

@@ -11,7 +11,8 @@ use chrono::TimeDelta;
 
 use super::transfer::{Sendable, Transfer};
 use super::{
-    Answer, BootId, DeviceId, Doing, ModuleName, Modules, OfferSpeech, Release, Report, RolloutId, Timestamp, Version,
+    Answer, BootId, DeviceId, Doing, ModuleName, Modules, OfferSpeech, Pace, Release, Report, RolloutId, Timestamp,
+    Version,
 };
 
 /// What is to be done, in this order.
@@ -41,6 +42,8 @@ pub enum SessionEffect {
     Answered { module: ModuleName, version: Version, answer: Answer },
     /// Tell the updater.
     Did { module: ModuleName, version: Version, doing: Doing },
+    /// This transfer is ended for its slowness; the device is asked again in a while.
+    TooSlow { module: ModuleName, version: Version },
     /// For those who watch.
     Progress { module: ModuleName, received: u64, size: u64 },
     /// The message was not taken.
@@ -75,6 +78,9 @@ pub enum CloseCause {
 pub struct SessionLimits {
     pub hello: TimeDelta,
     pub dead_after: TimeDelta,
+    /// Messages of a device a second, and at once.
+    pub messages_per_s: u32,
+    pub messages_burst: u32,
 }
 
 /// Most messages that could not be taken ...
@@ -102,9 +108,12 @@ pub struct Session {
     heard: Timestamp,
     device: Option<DeviceId>,
     bad: VecDeque<Timestamp>,
+    pace: Pace,
     /// The `update_list` that waits for its reply.
     asked: Option<OfferSpeech>,
     to_ask: VecDeque<OfferSpeech>,
+    /// To be asked again, and when: what the device was too slow to take.
+    later: VecDeque<(Timestamp, OfferSpeech)>,
     /// Wanted, in the order of the device's reply.
     queue: VecDeque<Sendable>,
     push: Push,
@@ -121,8 +130,10 @@ impl Session {
             heard: now,
             device: None,
             bad: VecDeque::new(),
+            pace: Pace::new(limits.messages_per_s, limits.messages_burst, now),
             asked: None,
             to_ask: VecDeque::new(),
+            later: VecDeque::new(),
             queue: VecDeque::new(),
             push: Push::Idle,
             out: Vec::new(),
@@ -143,6 +154,18 @@ impl Session {
     /// Bytes of any kind came.
     pub fn heard(&mut self, now: Timestamp) {
         self.heard = now;
+    }
+
+    /// A message came, whatever it says.
+    pub fn spoken(&mut self, now: Timestamp) {
+        self.heard = now;
+        self.pace.spend(now);
+    }
+
+    /// How long nothing more is to be read of this device. It loses nothing by it: what it says next waits with it.
+    #[must_use]
+    pub fn pause(&self, now: Timestamp) -> TimeDelta {
+        self.pace.pause(now)
     }
 
     /// The device says who it is and what it runs.
@@ -217,6 +240,8 @@ impl Session {
             self.out.push(SessionEffect::Close(CloseCause::Silent));
         }
         self.wait_no_longer(now);
+        self.end_a_crawl(now);
+        self.ask_again(now);
     }
 
     /// The updater offers packages. One `update_list` waits for its reply at a time.
@@ -250,13 +275,13 @@ impl Session {
             return self.refuse(now, Fault::NotHello);
         }
         for (module, version, offset) in wanted {
-            let Some((release, bytes_per_second)) = self.take_asked(&module, &version) else {
+            let Some((release, offer)) = self.take_asked(&module, &version) else {
                 self.refuse(now, Fault::UnknownPackage(module, version));
                 continue;
             };
             let offset = if offset <= release.size { offset } else { 0 };
             self.out.push(SessionEffect::Answered { module, version, answer: Answer::Wanted });
-            self.queue.push_back(Sendable { release, offset, bytes_per_second });
+            self.queue.push_back(Sendable { release, offset, bytes_per_second: offer.bytes_per_second, offer });
         }
         for (module, version, reason) in declined {
             if self.take_asked(&module, &version).is_some() {
@@ -271,15 +296,20 @@ impl Session {
         self.push_next();
     }
 
-    fn take_asked(&mut self, module: &ModuleName, version: &Version) -> Option<(Release, Option<u64>)> {
+    /// One of the releases that were asked about, and the offer of it alone.
+    fn take_asked(&mut self, module: &ModuleName, version: &Version) -> Option<(Release, OfferSpeech)> {
         let asked = self.asked.as_mut()?;
         let at = asked.releases.iter().position(|r| r.module == *module && r.version == *version)?;
-        Some((asked.releases.remove(at), asked.bytes_per_second))
+        let release = asked.releases.remove(at);
+        let OfferSpeech { key_id, session, rollout, allow_rollback, bytes_per_second, .. } = *asked;
+        let releases = vec![release.clone()];
+        Some((release, OfferSpeech { key_id, session, rollout, releases, allow_rollback, bytes_per_second }))
     }
 
     /// The updater takes an offer back, or gives up on it.
     pub fn cancel(&mut self, module: ModuleName, version: Version) {
-        for offer in self.to_ask.iter_mut().chain(self.asked.as_mut()) {
+        let later = self.later.iter_mut().map(|(_, offer)| offer);
+        for offer in self.to_ask.iter_mut().chain(later).chain(self.asked.as_mut()) {
             offer.releases.retain(|r| !is(r, &module, &version));
         }
         self.stop(&module, &version);

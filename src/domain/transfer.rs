@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Release, Timestamp};
+use super::{OfferSpeech, Release, Timestamp};
 
 /// Package bytes that may be under way beyond what the device says it has.
 pub const WINDOW: u64 = 1024 * 1024;
@@ -14,6 +14,11 @@ pub const MAX_FRAME: u64 = 64 * 1024;
 /// How long a device has to tell its first progress after the first window, seconds.
 const SILENT_AFTER_S: i64 = 5;
 
+/// The least that a transfer must move, bytes a second ...
+const FLOOR: u64 = 1024;
+/// ... looked at over this many seconds.
+const FLOOR_OVER_S: i64 = 60;
+
 /// A package on its way to a device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sendable {
@@ -22,6 +27,8 @@ pub struct Sendable {
     pub offset: u64,
     /// Bytes a second; `None`: as fast as the link takes them.
     pub bytes_per_second: Option<u64>,
+    /// What it was offered with, should it be offered again.
+    pub offer: OfferSpeech,
 }
 
 /// The sending of one package. Positions are counted from the package's first byte.
@@ -37,6 +44,8 @@ pub struct Transfer {
     began: Timestamp,
     /// Since when the window has been full.
     full_since: Option<Timestamp>,
+    /// How far it was when it was last found to move enough, and when: sent, received.
+    mark: (Timestamp, u64, u64),
 }
 
 /// What may be sent now.
@@ -57,7 +66,8 @@ impl Transfer {
     #[must_use]
     pub fn new(package: Sendable, now: Timestamp) -> Self {
         let offset = package.offset.min(package.release.size);
-        Self { package, sent: offset, received: offset, tells: false, began: now, full_since: None }
+        let mark = (now, offset, offset);
+        Self { package, sent: offset, received: offset, tells: false, began: now, full_since: None, mark }
     }
 
     /// What is being sent.
@@ -112,13 +122,43 @@ impl Transfer {
         self.sent += bytes;
     }
 
-    /// The device tells how much it has. More than was sent is not believed.
-    pub fn told(&mut self, received: u64) {
+    /// The device tells how much it has; how much more that is. More than was sent is not believed.
+    pub fn told(&mut self, received: u64) -> u64 {
         self.tells = true;
         self.full_since = None;
+        let before = self.received;
         if received <= self.sent {
             self.received = self.received.max(received);
         }
+        self.received - before
+    }
+
+    /// It waits because of the server, which is not held against the device.
+    pub fn held_back(&mut self, now: Timestamp) {
+        self.mark = (now, self.sent, self.received);
+    }
+
+    /// Whether it moves too little for others to wait for it. Asked every second or so.
+    pub fn crawls(&mut self, now: Timestamp) -> bool {
+        let (since, sent, received) = self.mark;
+        let left = self.package.release.size - self.sent;
+        // Its own rate holds it back, not the device.
+        if left > 0 && self.allowed_by_rate(now) == 0 {
+            self.held_back(now);
+            return false;
+        }
+        let slowest = self.package.bytes_per_second.map_or(FLOOR, |rate| rate.min(FLOOR));
+        let mut over = FLOOR_OVER_S;
+        if left == 0 {
+            // What is out may take its time at the floor before the device tells of it.
+            over += i64::try_from((self.sent - self.received) / slowest.max(1)).unwrap_or(i64::MAX / 2);
+        }
+        if now - since < TimeDelta::seconds(over) {
+            return false;
+        }
+        let moved = (self.sent - sent).max(self.received - received);
+        self.held_back(now);
+        moved < slowest.saturating_mul(FLOOR_OVER_S.unsigned_abs())
     }
 
     /// Whether the device tells its progress.
@@ -137,7 +177,7 @@ impl Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ModuleName, Sha256Hex, Version};
+    use crate::domain::{KeyId, ModuleName, RolloutId, SessionNo, Sha256Hex, Version};
 
     fn transfer(size: u64, offset: u64, rate: Option<u64>) -> Transfer {
         let release = Release {
@@ -148,7 +188,15 @@ mod tests {
             signature: None,
             requires: Default::default(),
         };
-        Transfer::new(Sendable { release, offset, bytes_per_second: rate }, Timestamp::UNIX_EPOCH)
+        let offer = OfferSpeech {
+            key_id: KeyId(1),
+            session: SessionNo(1),
+            rollout: RolloutId(1),
+            releases: Vec::new(),
+            allow_rollback: false,
+            bytes_per_second: rate,
+        };
+        Transfer::new(Sendable { release, offset, bytes_per_second: rate, offer }, Timestamp::UNIX_EPOCH)
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -199,5 +247,46 @@ mod tests {
         t.sent(100_000);
         assert_eq!(t.room(at(0)), Room::Wait);
         assert_eq!(t.room(at(2)), Room::Bytes(200_000));
+    }
+
+    #[test]
+    fn a_transfer_that_moves_less_than_the_floor_over_a_minute_crawls() {
+        let mut t = transfer(10 * WINDOW, 0, None);
+        t.sent(WINDOW);
+        t.told(MAX_FRAME);
+        assert!(!t.crawls(at(59)));
+        assert!(!t.crawls(at(60)), "a window went out");
+        t.told(MAX_FRAME + 1000);
+        assert!(!t.crawls(at(119)));
+        assert!(t.crawls(at(120)), "1000 bytes in a minute");
+    }
+
+    #[test]
+    fn a_slow_link_above_the_floor_is_left_in_peace_to_the_last_byte() {
+        let mut t = transfer(4 * MAX_FRAME, 0, None);
+        t.sent(4 * MAX_FRAME);
+        for second in 1..=239 {
+            if second % 64 == 0 {
+                t.told(MAX_FRAME * u64::try_from(second / 64).unwrap());
+            }
+            assert!(!t.crawls(at(second)), "at {second} s");
+        }
+    }
+
+    #[test]
+    fn what_the_server_holds_back_does_not_crawl() {
+        let mut t = transfer(10 * WINDOW, 0, Some(100));
+        for second in 0..600 {
+            if let Room::Bytes(n) = t.room(at(second)) {
+                t.sent(n);
+                t.told(t.position());
+            }
+            assert!(!t.crawls(at(second)), "a rate of 100 bytes a second, at {second} s");
+        }
+        let mut t = transfer(10 * WINDOW, 0, None);
+        for second in 0..600 {
+            t.held_back(at(second));
+            assert!(!t.crawls(at(second)));
+        }
     }
 }

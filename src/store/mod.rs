@@ -118,6 +118,12 @@ impl Store {
         }
     }
 
+    /// What the database's settings put at risk: sentences for admins. SQLite is set up by this program; a MySQL or
+    /// MariaDB server is set up by its owner.
+    pub async fn at_risk(&self) -> Result<Vec<String>> {
+        self.read(|db| Ok(dialect::at_risk(db)?)).await
+    }
+
     /// Ends the writer after what it has; later writes are `Unavailable`. Blocks until that is done.
     pub fn close(&self) {
         self.inner.writer.close();

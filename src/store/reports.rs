@@ -25,12 +25,13 @@ pub struct StatusRecord {
 /// What one group commit writes.
 #[derive(Debug, Clone, Default)]
 pub struct RecordBatch {
-    /// In the order received. A device's `device_status` row becomes the one with the newest `timestamp`;
-    /// every one becomes a history sample.
+    /// In the order received. A device's `device_status` row becomes the one with the newest `timestamp`.
     pub reports: Vec<StatusRecord>,
     /// The runs as they are after this batch.
     pub runs: Vec<(KeyId, BootId, SeqSet)>,
     pub log_position: Option<LogPosition>,
+    /// The reports do not become history samples: the server is overrun.
+    pub without_history: bool,
 }
 
 /// A sample's columns, in the order in which [`numbers`] gives them.
@@ -99,7 +100,9 @@ fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, Boot
 fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<()> {
     let stored = newest_stored(db, batch)?;
     STATUS.upsert(db, status_rows(batch, &stored)?)?;
-    SAMPLES.insert(db, sample_rows(batch, &stored))?;
+    if !batch.without_history {
+        SAMPLES.insert(db, sample_rows(batch, &stored))?;
+    }
     RUNS.upsert(db, run_rows(batch, &stored))?;
     if let Some(position) = &batch.log_position {
         let place = StoredPosition { file: position.file.clone(), offset: position.offset };

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::WebState;
 use super::error::{Answer, ApiError};
 
-/// The contract is an answer within five seconds.
-const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+/// The contract is an answer within five seconds, on a busy machine too.
+const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// `GET /healthz`: the process answers.
 ///
@@ -19,7 +19,8 @@ pub async fn alive() -> Answer {
     Ok(HttpResponse::Ok().json(json!({"status": "alive"})))
 }
 
-/// `GET /readyz`: the database takes writes, and the disk has room.
+/// `GET /readyz`: the database takes writes, reports get on disk, and the disk has room. What the database's settings
+/// put at risk is said as `warnings`, and is no reason to send nobody here.
 ///
 /// # Errors
 /// 503 that says what is missing.
@@ -30,6 +31,9 @@ pub async fn ready(state: web::Data<WebState>) -> Answer {
         Ok(Err(error)) => wrong.push(("database", error.to_string())),
         Err(_) => wrong.push(("database", format!("no answer in {} s", DATABASE_ANSWERS_WITHIN.as_secs()))),
     }
+    if let Some(trouble) = state.fleet.trouble() {
+        wrong.push(("reports", trouble));
+    }
     match free_bytes(&state).await {
         Ok(free) if free < state.config.limits.disk_reserve_bytes => {
             wrong.push(("disk", format!("{free} bytes free, {} wanted", state.config.limits.disk_reserve_bytes)));
@@ -38,7 +42,7 @@ pub async fn ready(state: web::Data<WebState>) -> Answer {
         Err(error) => wrong.push(("disk", error.message)),
     }
     if wrong.is_empty() {
-        return Ok(HttpResponse::Ok().json(json!({"status": "ready"})));
+        return Ok(HttpResponse::Ok().json(json!({"status": "ready", "warnings": state.fleet.warnings()})));
     }
     let sentences: Vec<String> = wrong.iter().map(|(what, why)| format!("{what}: {why}")).collect();
     let error = ApiError::unavailable("not_ready", sentences.join("; "), 5);

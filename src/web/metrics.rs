@@ -39,6 +39,16 @@ fn describe() {
     describe_gauge!("fleetward_transfers_active", "Package transfers under way.");
     describe_gauge!("fleetward_transfers_limit", "Package transfers allowed at once.");
     describe_gauge!("fleetward_rollouts_live", "Rollouts that may still change devices.");
+    describe_gauge!("fleetward_connections_limit", "Devices that may be connected at once.");
+    describe_gauge!("fleetward_intake_waiting", "Devices that are not read because the intake is full.");
+    describe_gauge!("fleetward_load", "What is left out for want of room in the intake: 0 nothing, 5 all that can be.");
+    describe_counter!("fleetward_messages_slowed_total", "Times a device said too much and was read later.");
+    describe_counter!("fleetward_link_faults_total", "Connections closed for a fault of the device.");
+    describe_counter!("fleetward_flapping_refused_total", "Connections refused because their device comes too often.");
+    describe_gauge!("fleetward_flapping_held", "Devices that are not let in because they come too often.");
+    describe_counter!("fleetward_clone_alarms_total", "Times two devices seemed to have one device_id.");
+    describe_counter!("fleetward_transfers_too_slow_total", "Package transfers ended for their slowness.");
+    describe_gauge!("fleetward_database_warnings", "Settings of the database that put reports at risk.");
     describe_gauge!("fleetward_trouble", "1 while writes to the database fail.");
 }
 
@@ -60,7 +70,7 @@ impl Metrics {
         });
     }
 
-    fn text(&self, picture: &Picture) -> String {
+    fn text(&self, picture: &Picture, most_devices: usize) -> String {
         metrics::with_local_recorder(&self.recorder, || {
             gauge!("fleetward_connections").set(picture.connections as f64);
             gauge!("fleetward_intake_reports").set(picture.intake_reports as f64);
@@ -69,6 +79,16 @@ impl Metrics {
             gauge!("fleetward_transfers_active").set(picture.transfers_active as f64);
             gauge!("fleetward_transfers_limit").set(picture.transfers_limit as f64);
             gauge!("fleetward_rollouts_live").set(picture.rollouts_live as f64);
+            gauge!("fleetward_connections_limit").set(most_devices as f64);
+            gauge!("fleetward_intake_waiting").set(picture.intake_waiting as f64);
+            gauge!("fleetward_load").set(f64::from(picture.load));
+            counter!("fleetward_messages_slowed_total").absolute(picture.messages_slowed);
+            counter!("fleetward_link_faults_total").absolute(picture.link_faults);
+            counter!("fleetward_flapping_refused_total").absolute(picture.flapping_refused);
+            gauge!("fleetward_flapping_held").set(picture.flapping_held as f64);
+            counter!("fleetward_clone_alarms_total").absolute(picture.clone_alarms);
+            counter!("fleetward_transfers_too_slow_total").absolute(picture.transfers_too_slow);
+            gauge!("fleetward_database_warnings").set(picture.warnings.len() as f64);
             gauge!("fleetward_trouble").set(f64::from(u8::from(picture.trouble.is_some())));
         });
         self.handle.render()
@@ -83,7 +103,7 @@ pub async fn show(request: HttpRequest, state: web::Data<WebState>) -> Answer {
     if access::who(&request).is_none() && !is_local(&request) {
         return Err(ApiError::not_signed_in());
     }
-    let text = state.metrics.text(&state.fleet.picture().await);
+    let text = state.metrics.text(&state.fleet.picture().await, state.gates.most_devices());
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }
 
@@ -104,7 +124,7 @@ mod tests {
         let (a, b) = (Metrics::default(), Metrics::default());
         a.count_request(&Method::GET, 200, 0.5);
         let line = "fleetward_http_requests_total{method=\"GET\",status=\"200\"} 1";
-        assert!(a.text(&Picture::default()).contains(line), "{}", a.text(&Picture::default()));
-        assert!(!b.text(&Picture::default()).contains(line));
+        assert!(a.text(&Picture::default(), 1).contains(line), "{}", a.text(&Picture::default(), 1));
+        assert!(!b.text(&Picture::default(), 1).contains(line));
     }
 }

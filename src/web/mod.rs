@@ -53,7 +53,7 @@ pub struct WebState {
 }
 
 impl WebState {
-    /// State for the routes of one server.
+    /// State for the routes of one server, with so many connections of devices at most.
     #[must_use]
     pub fn new(
         config: Arc<Config>,
@@ -62,8 +62,9 @@ impl WebState {
         fleet: Fleet,
         clock: Clock,
         stop: watch::Receiver<bool>,
+        connections: usize,
     ) -> Self {
-        let gates = Gates::new(&config.limits);
+        let gates = Gates::new(&config.limits, connections);
         Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default(), pages: Pages::default() }
     }
 }

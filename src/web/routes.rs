@@ -53,7 +53,7 @@ macro_rules! table {
 /// Every route there is. A path's methods stand together.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [machines(), api(), pages()].into_iter().flatten().collect()
+    [machines(), echo(), api(), pages()].into_iter().flatten().collect()
 }
 
 fn machines() -> Vec<Route> {
@@ -64,6 +64,14 @@ fn machines() -> Vec<Route> {
 
         GET "/ws", Needs::Device => device_door::open;
     }
+}
+
+/// What conformance suites talk to, in builds made for them.
+fn echo() -> Vec<Route> {
+    #[cfg(feature = "echo")]
+    return table! { GET "/ws/echo", Needs::Device => device_door::open; };
+    #[cfg(not(feature = "echo"))]
+    Vec::new()
 }
 
 fn api() -> Vec<Route> {
@@ -208,7 +216,7 @@ mod tests {
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),
-                Needs::Device => assert_eq!(route.path, "/ws"),
+                Needs::Device => assert!(["/ws", "/ws/echo"].contains(&route.path)),
                 Needs::TokenOrLoopback => assert_eq!(route.path, "/metrics"),
                 Needs::Role(role) => {
                     let changes = !route.method.is_safe();

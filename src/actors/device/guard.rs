@@ -1,39 +1,51 @@
 //! A stream around a connection's incoming bytes that refuses what the framework would buffer first and judge
-//! later: frames that declare too much, floods of control frames, frames that never end.
+//! later: frames that declare too much, floods of control frames, frames that never end. And the place where a
+//! device is read more slowly, or not at all for a while.
 //!
-//! Reads frame headers only (RFC 6455, section 5.2) and changes no byte. A broken link ends the stream, so that what
-//! arrived before it is still handled.
+//! Reads frame headers only (RFC 6455, section 5.2) and changes no byte. Hands on one frame, and the next when the
+//! actor has taken that one, so that no flood of small frames gathers between the two. A broken link ends the
+//! stream, so that what arrived before it is still handled.
 
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use actix_web::error::PayloadError;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::{Sleep, sleep};
 
+use super::frames::Frames;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
-use crate::protocol::{MAX_TEXT, close};
-
-/// Longest payload of a control frame, bytes (RFC 6455, section 5.5).
-const MAX_CONTROL: u64 = 125;
-
-/// Most control frames in a second.
-const MAX_CONTROL_FRAMES: u32 = 20;
 
 /// How long a frame may take to arrive, seconds.
 const FRAME_WITHIN_S: i64 = 10;
 
-/// What the guard has seen, shared with the connection's actor.
+/// How long all frames of a message may take, seconds.
+const MESSAGE_WITHIN_S: i64 = 30;
+
+/// What the guard and the connection's actor tell each other.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+struct Watch {
     /// The close that answers what was refused.
     refused: Option<(u16, &'static str)>,
     /// Since when a frame is incomplete.
-    begun: Option<Timestamp>,
+    frame: Option<Timestamp>,
+    /// Since when a message of several frames is incomplete.
+    message: Option<Timestamp>,
+    /// A whole frame was handed on that the actor has not taken yet.
+    untaken: bool,
+    /// Since when nothing is read.
+    held: Option<Timestamp>,
+    /// For how long nothing was read lately, seconds.
+    deaf_s: i64,
+    /// Nothing is to be read for this long.
+    pause: Option<Duration>,
+    reader: Option<Waker>,
 }
 
 /// The actor's end of a guard.
@@ -46,9 +58,44 @@ impl Watcher {
         self.0.borrow().refused
     }
 
-    /// Whether a frame has been incomplete for too long.
+    /// Whether a frame, or a message of several, has been incomplete for too long.
     pub fn is_stalled(&self, now: Timestamp) -> bool {
-        self.0.borrow().begun.is_some_and(|begun| now - begun >= TimeDelta::seconds(FRAME_WITHIN_S))
+        let watch = self.0.borrow();
+        let longer = |since: Option<Timestamp>, s| since.is_some_and(|since| now - since >= TimeDelta::seconds(s));
+        watch.held.is_none() && (longer(watch.frame, FRAME_WITHIN_S) || longer(watch.message, MESSAGE_WITHIN_S))
+    }
+
+    /// The actor has the frame that was handed on. It asks for the next one when it has dealt with it.
+    pub fn taken(&self) {
+        self.0.borrow_mut().untaken = false;
+    }
+
+    /// Reads nothing for this long.
+    pub fn pause(&self, pause: Duration) {
+        self.0.borrow_mut().pause = Some(pause);
+    }
+
+    /// Reads nothing until [`go_on`](Self::go_on).
+    pub fn hold(&self, now: Timestamp) {
+        self.0.borrow_mut().held.get_or_insert(now);
+    }
+
+    /// Reads again. What a device said meanwhile comes at once, and is no flood.
+    pub fn go_on(&self, now: Timestamp) {
+        let mut watch = self.0.borrow_mut();
+        if let Some(since) = watch.held.take() {
+            watch.deaf_s += (now - since).num_seconds() + 1;
+            watch.frame = watch.frame.map(|_| now);
+            watch.message = watch.message.map(|_| now);
+        }
+        if let Some(reader) = watch.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Whether nothing is read until [`go_on`](Self::go_on).
+    pub fn is_held(&self) -> bool {
+        self.0.borrow().held.is_some()
     }
 }
 
@@ -58,11 +105,50 @@ pub(super) struct Guard<S> {
     clock: Clock,
     watcher: Watcher,
     frames: Frames,
+    /// Read, and not handed on yet.
+    rest: Bytes,
+    sleeping: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
     pub fn new(bytes: S, clock: Clock, watcher: Watcher) -> Self {
-        Self { bytes, clock, watcher, frames: Frames::default() }
+        Self { bytes, clock, watcher, frames: Frames::default(), rest: Bytes::new(), sleeping: None }
+    }
+
+    /// Ready when the next frame may be handed on.
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut watch = self.watcher.0.borrow_mut();
+        if watch.untaken || watch.held.is_some() {
+            watch.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if let Some(pause) = watch.pause.take() {
+            self.sleeping = Some(Box::pin(sleep(pause)));
+        }
+        if let Some(sleeping) = &mut self.sleeping {
+            ready!(sleeping.as_mut().poll(cx));
+            self.sleeping = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// The rest of a frame, or as much of it as is there.
+    fn hand_on(&mut self) -> Result<Bytes, PayloadError> {
+        let now = self.clock.now();
+        let mut watch = self.watcher.0.borrow_mut();
+        self.frames.forgive(std::mem::take(&mut watch.deaf_s), now);
+        let stepped = self.frames.step(&self.rest, now);
+        (watch.frame, watch.message) = (self.frames.frame, self.frames.message);
+        match stepped {
+            Ok((length, whole)) => {
+                watch.untaken = whole;
+                Ok(self.rest.split_to(length))
+            }
+            Err(refused) => {
+                watch.refused = Some(refused);
+                Err(PayloadError::Overflow)
+            }
+        }
     }
 }
 
@@ -73,175 +159,49 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guard<S> 
         if self.watcher.refused().is_some() {
             return Poll::Ready(None);
         }
-        match self.bytes.poll_next_unpin(cx) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                let now = self.clock.now();
-                let passed = self.frames.pass(&bytes, now);
-                let mut watch = self.watcher.0.borrow_mut();
-                watch.begun = self.frames.begun;
-                if let Err(refused) = passed {
-                    watch.refused = Some(refused);
-                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
-                }
-                drop(watch);
-                Poll::Ready(Some(Ok(bytes)))
-            }
-            // A link that broke is at its end.
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Where in a frame the stream is.
-#[derive(Debug, Default)]
-struct Frames {
-    /// Header bytes so far; at most 14.
-    header: Vec<u8>,
-    /// Payload bytes of the current frame still to come.
-    left: u64,
-    begun: Option<Timestamp>,
-    second: Option<Timestamp>,
-    control_frames: u32,
-}
-
-type Passed = Result<(), (u16, &'static str)>;
-
-impl Frames {
-    fn pass(&mut self, mut bytes: &[u8], now: Timestamp) -> Passed {
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let taken = self.left.min(bytes.len() as u64);
-                self.left -= taken;
-                // At most the length of the slice.
-                bytes = &bytes[taken as usize..];
-            } else {
-                self.begun.get_or_insert(now);
-                self.header.push(bytes[0]);
-                bytes = &bytes[1..];
-                if let Some(length) = payload_length(&self.header) {
-                    self.judge(length, now)?;
-                    self.left = length;
-                    self.header.clear();
-                }
-            }
-            if self.left == 0 && self.header.is_empty() {
-                self.begun = None;
+        ready!(self.poll_gate(cx));
+        while self.rest.is_empty() {
+            match ready!(self.bytes.poll_next_unpin(cx)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                // A link that broke is at its end.
+                Some(Err(_)) | None => return Poll::Ready(None),
             }
         }
-        Ok(())
+        Poll::Ready(Some(self.hand_on()))
     }
-
-    fn judge(&mut self, length: u64, now: Timestamp) -> Passed {
-        let first = self.header[0];
-        if first & 0x70 != 0 {
-            return Err((close::PROTOCOL, "reserved bits are set"));
-        }
-        let is_control = first & 0x08 != 0;
-        if is_control && length > MAX_CONTROL {
-            return Err((close::PROTOCOL, "a control frame is at most 125 bytes"));
-        }
-        // Binary frames are refused for what they are, whatever their length.
-        if first & 0x0f == 2 {
-            return Err((close::UNSUPPORTED, "devices send text"));
-        }
-        if length > MAX_TEXT as u64 {
-            return Err((close::TOO_LARGE, "a message is at most 64 KiB"));
-        }
-        if is_control { self.count_control(now) } else { Ok(()) }
-    }
-
-    fn count_control(&mut self, now: Timestamp) -> Passed {
-        if self.second.is_none_or(|second| now - second >= TimeDelta::seconds(1)) {
-            self.second = Some(now);
-            self.control_frames = 0;
-        }
-        self.control_frames += 1;
-        match self.control_frames {
-            0..=MAX_CONTROL_FRAMES => Ok(()),
-            _ => Err((close::POLICY, "too many control frames")),
-        }
-    }
-}
-
-/// The payload length that a header declares, once all of the header is there.
-fn payload_length(header: &[u8]) -> Option<u64> {
-    let second = *header.get(1)?;
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    let (extended, length) = match second & 0x7f {
-        126 => (2, u64::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?))),
-        127 => (8, u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)),
-        short => (0, u64::from(short)),
-    };
-    (header.len() >= 2 + extended + mask).then_some(length)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::device::frames::masked;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + TimeDelta::seconds(seconds)
     }
 
-    fn frame(opcode: u8, length: usize) -> Vec<u8> {
-        let mut frame = vec![0x80 | opcode];
-        match u16::try_from(length) {
-            Ok(short) if short < 126 => frame.push(0x80 | short as u8),
-            Ok(medium) => {
-                frame.push(0x80 | 126);
-                frame.extend(medium.to_be_bytes());
-            }
-            Err(_) => {
-                frame.push(0x80 | 127);
-                frame.extend((length as u64).to_be_bytes());
-            }
-        }
-        frame.extend([0; 4]);
-        frame.extend(vec![0; length]);
-        frame
-    }
-
-    #[test]
-    fn frames_pass_however_they_are_cut() {
-        let all = [frame(1, 5), frame(9, 0), frame(1, 300), frame(1, MAX_TEXT), frame(10, 125)].concat();
-        for piece in [1, 2, 3, 7, 1000, all.len()] {
-            let mut frames = Frames::default();
-            for bytes in all.chunks(piece) {
-                assert_eq!(frames.pass(bytes, at(0)), Ok(()), "in pieces of {piece}");
-            }
-            assert_eq!(frames.begun, None);
+    /// What the guard gives when it is asked now; `None`: nothing yet.
+    fn next<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin>(guard: &mut Guard<S>) -> Option<usize> {
+        let polled = guard.poll_next_unpin(&mut Context::from_waker(Waker::noop()));
+        match polled {
+            Poll::Ready(Some(Ok(bytes))) => Some(bytes.len()),
+            Poll::Ready(other) => panic!("{other:?}"),
+            Poll::Pending => None,
         }
     }
 
     #[test]
-    fn a_length_is_refused_as_soon_as_it_is_declared() {
-        let code = |bytes: &[u8]| Frames::default().pass(bytes, at(0)).err().map(|(code, _)| code);
-        assert_eq!(code(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Some(close::TOO_LARGE));
-        assert_eq!(code(&frame(1, MAX_TEXT + 1)[..14]), Some(close::TOO_LARGE));
-        assert_eq!(code(&frame(0, MAX_TEXT + 1)[..14]), Some(close::TOO_LARGE));
-        assert_eq!(code(&frame(9, 126)[..8]), Some(close::PROTOCOL));
-        assert_eq!(code(&[0xc1, 0x80, 0, 0, 0, 0]), Some(close::PROTOCOL));
-        assert_eq!(code(&frame(2, 10)[..6]), Some(close::UNSUPPORTED));
-    }
-
-    #[test]
-    fn a_flood_of_control_frames_is_refused_and_a_steady_ping_is_not() {
-        let mut frames = Frames::default();
-        for second in 0..100 {
-            assert_eq!(frames.pass(&frame(9, 0), at(second)), Ok(()));
-        }
-        let flood = frame(9, 0).repeat(21);
-        assert_eq!(frames.pass(&flood, at(200)).map_err(|(code, _)| code), Err(close::POLICY));
-    }
-
-    #[test]
-    fn half_a_frame_is_noticed_and_a_whole_one_ends_it() {
-        let mut frames = Frames::default();
-        let whole = frame(1, 100);
-        frames.pass(&whole[..7], at(5)).unwrap();
-        assert_eq!(frames.begun, Some(at(5)));
-        frames.pass(&whole[7..], at(6)).unwrap();
-        assert_eq!(frames.begun, None);
+    fn the_next_frame_waits_until_the_actor_has_taken_the_one_before() {
+        let all = Bytes::from([masked(1, 5), masked(1, 7)].concat());
+        let watcher = Watcher::default();
+        let bytes = futures_util::stream::iter([Ok(all.slice(..3)), Ok(all.slice(3..))]);
+        let mut guard = Guard::new(bytes, Clock::system(), watcher.clone());
+        assert_eq!((next(&mut guard), next(&mut guard)), (Some(3), Some(8)), "as it arrives, to the frame's end");
+        assert_eq!((next(&mut guard), next(&mut guard)), (None, None));
+        watcher.taken();
+        watcher.hold(at(0));
+        assert_eq!(next(&mut guard), None, "nothing is read while it is held");
+        watcher.go_on(at(9));
+        assert_eq!(next(&mut guard), Some(13));
     }
 }

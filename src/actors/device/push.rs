@@ -5,31 +5,33 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::{Ctx, DeviceActor, Links};
+use crate::actors::Feed;
+use crate::actors::turns::Turn;
+use crate::domain::{KeyId, MAX_FRAME, ModuleName, Room, Timestamp};
 use actix::prelude::*;
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Ctx, DeviceActor};
-use crate::actors::Feed;
-use crate::domain::{KeyId, MAX_FRAME, ModuleName, Room};
-
-/// Read from the file at once, bytes.
-const READ: u64 = 4 * MAX_FRAME;
+/// Read from the file and given to the socket at once, bytes. No more than a frame waits in the program for a peer
+/// that takes nothing, and what else is to be said goes between frames.
+const READ: u64 = MAX_FRAME;
 
 /// The sending end of one connection.
 #[derive(Default)]
 pub(super) struct Pusher {
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
     path: PathBuf,
     file: Option<Arc<File>>,
     /// A read is under way.
     reading: bool,
+    /// The read waits for its share of the bytes that all transfers may send.
+    waiting: bool,
     /// What those who watch are told about.
     shown: Option<(KeyId, ModuleName)>,
 }
 
 impl Pusher {
-    pub fn take(&mut self, turn: OwnedSemaphorePermit) {
+    pub fn take(&mut self, turn: Turn) {
         self.turn = Some(turn);
     }
 
@@ -38,9 +40,9 @@ impl Pusher {
         self.file = None;
     }
 
-    pub fn moved(&mut self, feed: &Feed, key_id: KeyId, module: ModuleName, received: u64, size: u64) {
+    pub fn moved(&mut self, links: &Links, key_id: KeyId, module: ModuleName, received: u64, size: u64) {
         self.shown = Some((key_id, module.clone()));
-        feed.moved(key_id, module, received, size);
+        links.feed.moved(key_id, module, received, size, links.intake.load().shows_live());
     }
 
     /// Gives the turn to the next device.
@@ -67,20 +69,38 @@ fn read(file: Option<Arc<File>>, path: &PathBuf, position: u64, length: u64) -> 
 }
 
 impl DeviceActor {
+    /// Gives a transfer up whose turn was given away while its peer took nothing; what the server holds back is not
+    /// held against the device.
+    pub(super) fn watch_turn(&mut self, now: Timestamp) {
+        if self.pusher.waiting {
+            self.session.held_back(now);
+        }
+        if self.pusher.turn.as_ref().is_some_and(|turn| !turn.seen()) {
+            self.pusher.turn = None;
+            self.session.too_slow(now);
+        }
+    }
+
     /// Sends what may be sent now.
     pub(super) fn pump(&mut self, ctx: &mut Ctx) {
         if self.pusher.reading || self.closing {
             return;
         }
-        let Some((release, position, room)) = self.session.room(self.links.clock.now()) else { return };
+        let now = self.links.clock.now();
+        let Some((release, position, room)) = self.session.room(now) else { return };
         let (length, one_frame) = match room {
             Room::Bytes(n) => (n.min(READ), false),
             Room::OneFrame(n) => (n, true),
             Room::Wait | Room::Done => return,
         };
+        let (length, wait) = self.links.turns.reserve(now, length);
         self.pusher.reading = true;
+        self.pusher.waiting = !wait.is_zero();
         let (file, path) = (self.pusher.file.clone(), self.pusher.path.clone());
         let piece = async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             let piece = tokio::task::spawn_blocking(move || read(file, &path, position, length)).await;
             if one_frame {
                 // The socket takes the frame before when it asks for more.
@@ -90,6 +110,7 @@ impl DeviceActor {
         };
         ctx.spawn(piece.into_actor(self).map(move |piece, device, ctx| {
             device.pusher.reading = false;
+            device.pusher.waiting = false;
             device.on_piece(&release, position, piece, ctx);
         }));
     }

@@ -10,7 +10,7 @@ use clap::Args;
 use super::CliError;
 use super::context::Context;
 use super::output::Output;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::Config;
 use crate::telemetry;
 use demo::Demo;
@@ -39,6 +39,7 @@ impl Serve {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let config = self.config(context)?;
         telemetry::start(config.log_format, context.environment()).map_err(CliError::Usage)?;
+        app::raise_open_files();
         let listener =
             TcpListener::bind(config.listen).map_err(CliError::doing(format!("listen on {}", config.listen)))?;
         actix_web::rt::System::new().block_on(serve(config, listener, self.demo, context.output()))

@@ -9,6 +9,12 @@ use crate::domain::{Doing, ModuleName, Modules, Release, Timestamp, Version};
 /// How long the result of a device that tells no progress is waited for before its next package, seconds.
 const NEXT_AFTER_S: i64 = 10;
 
+/// How long after a transfer that was too slow the device is asked again, seconds.
+const ASK_AGAIN_AFTER_S: i64 = 60;
+
+/// Progress of at least this many bytes is no message too many: a download is not to wait for its own flow control.
+const WORTH_A_MESSAGE: u64 = 1024;
+
 impl Session {
     pub(super) fn push_next(&mut self) {
         if matches!(self.push, Push::Idle)
@@ -75,7 +81,9 @@ impl Session {
     pub fn progress(&mut self, now: Timestamp, module: ModuleName, version: Version, received: u64) {
         match &mut self.push {
             Push::Sending(transfer) if is(&transfer.package().release, &module, &version) => {
-                transfer.told(received);
+                if transfer.told(received) >= WORTH_A_MESSAGE || transfer.is_complete() {
+                    self.pace.give_back();
+                }
                 self.after_progress(now);
             }
             // A word that crossed the last bytes, or a cancel.
@@ -154,6 +162,40 @@ impl Session {
         // One that waits for its turn is told there is nothing to send when the turn comes.
         self.push = Push::Idle;
         self.push_next();
+    }
+
+    /// The server keeps what is being sent from moving.
+    pub fn held_back(&mut self, now: Timestamp) {
+        if let Push::Sending(transfer) = &mut self.push {
+            transfer.held_back(now);
+        }
+    }
+
+    /// Ends what is being sent for its slowness: its turn goes to another device, and this one is asked again later.
+    pub fn too_slow(&mut self, now: Timestamp) {
+        let Push::Sending(transfer) = &self.push else { return };
+        let package = transfer.package();
+        let (module, version) = (package.release.module.clone(), package.release.version.clone());
+        self.later.push_back((now + TimeDelta::seconds(ASK_AGAIN_AFTER_S), package.offer.clone()));
+        self.out.push(SessionEffect::TooSlow { module: module.clone(), version: version.clone() });
+        self.out.push(SessionEffect::Cancel { module: module.clone(), version: version.clone() });
+        self.finish(&module, &version);
+    }
+
+    pub(super) fn end_a_crawl(&mut self, now: Timestamp) {
+        if let Push::Sending(transfer) = &mut self.push
+            && transfer.crawls(now)
+        {
+            self.too_slow(now);
+        }
+    }
+
+    pub(super) fn ask_again(&mut self, now: Timestamp) {
+        while self.later.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, offer)) = self.later.pop_front() {
+                self.offer(offer);
+            }
+        }
     }
 
     /// A device that tells neither progress nor result gets its next package all the same, after a while.

@@ -49,7 +49,12 @@ fn runs(pairs: &[(&str, &str)]) -> Modules {
 }
 
 fn fresh() -> Session {
-    let limits = SessionLimits { hello: TimeDelta::seconds(10), dead_after: TimeDelta::seconds(75) };
+    let limits = SessionLimits {
+        hello: TimeDelta::seconds(10),
+        dead_after: TimeDelta::seconds(75),
+        messages_per_s: 10,
+        messages_burst: 60,
+    };
     Session::new(limits, at(0))
 }
 
@@ -272,4 +277,64 @@ fn a_device_that_tells_its_progress_is_waited_for() {
     session.take_effects();
     session.tick(at(60));
     assert!(!session.has_effects());
+}
+
+#[test]
+fn a_device_that_talks_too_much_is_read_later_and_never_sent_away() {
+    let mut session = joined();
+    let report = || Box::new(serde_json::from_str::<Report>(r#"{"timestamp":"2026-11-22T08:48:00.123Z"}"#).unwrap());
+    for _ in 0..60 {
+        assert_eq!(session.pause(at(0)), TimeDelta::zero());
+        session.spoken(at(0));
+        session.report(at(0), &device(), report());
+    }
+    assert_eq!(session.pause(at(0)), TimeDelta::milliseconds(100));
+    let stored = session.take_effects();
+    assert!(stored.len() == 60 && stored.iter().all(|effect| matches!(effect, SessionEffect::Store(_))));
+}
+
+#[test]
+fn a_download_does_not_wait_for_its_own_progress() {
+    let mut session = joined();
+    session.offer(offer(vec![release("app1", 1000 * MAX_FRAME)]));
+    wants(&mut session, &["app1"]);
+    session.turn(at(1));
+    for frame in 1..=1000 {
+        session.sent(at(1), MAX_FRAME);
+        session.spoken(at(1));
+        session.progress(at(1), module("app1"), version("2"), frame * MAX_FRAME);
+    }
+    assert_eq!(session.pause(at(1)), TimeDelta::zero());
+    for _ in 0..60 {
+        session.spoken(at(1));
+        session.progress(at(1), module("app1"), version("2"), 1000 * MAX_FRAME);
+    }
+    assert!(session.pause(at(1)) > TimeDelta::zero(), "progress that is none counts");
+}
+
+#[test]
+fn a_transfer_that_is_too_slow_gives_its_turn_away_and_is_asked_for_again() {
+    let mut session = joined();
+    session.offer(offer(vec![release("app1", 10 * WINDOW), release("app2", 10)]));
+    wants(&mut session, &["app1", "app2"]);
+    session.turn(at(1));
+    session.take_effects();
+    session.sent(at(1), WINDOW);
+    session.take_effects();
+    (1..=121).for_each(|second| {
+        session.heard(at(second));
+        session.tick(at(second));
+    });
+    let (module_1, version_2) = (module("app1"), version("2"));
+    let slow = SessionEffect::TooSlow { module: module_1.clone(), version: version_2.clone() };
+    let cancel = SessionEffect::Cancel { module: module_1, version: version_2 };
+    assert_eq!(session.take_effects(), [slow, cancel, SessionEffect::EndTurn, SessionEffect::TakeTurn]);
+    (122..=181).for_each(|second| {
+        session.heard(at(second));
+        session.tick(at(second));
+    });
+    let [SessionEffect::Ask { releases, rollout: RolloutId(7), .. }] = &session.take_effects()[..] else {
+        panic!("it is asked again a minute later")
+    };
+    assert_eq!(releases[..], [release("app1", 10 * WINDOW)]);
 }

@@ -40,6 +40,7 @@ fn reports_of_a_deleted_device_are_left_out_and_the_others_are_kept() {
         let batch = RecordBatch {
             reports: vec![record(gone, 1, 1.0), record(key, 1, 1.0)],
             runs: vec![(gone, BootId::default(), SeqSet::default())],
+            without_history: false,
             log_position: Some(position.clone()),
         };
         store.record(batch).await.unwrap();
@@ -59,10 +60,10 @@ fn the_numbers_of_a_run_come_back_as_they_were() {
         });
         let reports = vec![record(key, 1, 1.0)];
         let runs = vec![(key, named.clone(), set.clone()), (key, unnamed.clone(), SeqSet::default())];
-        store.record(RecordBatch { reports, runs, log_position: None }).await.unwrap();
+        store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
         set.insert(4);
         let runs = vec![(key, named.clone(), set.clone())];
-        store.record(RecordBatch { reports: vec![record(key, 2, 1.0)], runs, log_position: None }).await.unwrap();
+        store.record(RecordBatch { reports: vec![record(key, 2, 1.0)], runs, ..RecordBatch::default() }).await.unwrap();
         let wanted = vec![(key, named.clone()), (key, BootId::new("other").unwrap()), (KeyId(99), named.clone())];
         let found = store.runs(wanted).await.unwrap();
         assert_eq!(found.len(), 1);
@@ -101,7 +102,7 @@ fn old_history_is_thinned_and_older_is_forgotten() {
         }
         let runs = vec![(keys[0], BootId::default(), SeqSet::default())];
         store
-            .record(RecordBatch { reports: vec![record(keys[0], start, 0.0)], runs, log_position: None })
+            .record(RecordBatch { reports: vec![record(keys[0], start, 0.0)], runs, ..RecordBatch::default() })
             .await
             .unwrap();
         // Of the hour: 20 minutes forgotten, 20 thinned to one in ten minutes, 20 left.

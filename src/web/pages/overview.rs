@@ -27,6 +27,8 @@ pub struct Overview {
     pub attention: Vec<Attention>,
     /// What is wrong with the server itself.
     pub trouble: Option<String>,
+    /// What the database's settings put at risk.
+    pub warnings: Vec<String>,
     /// For the command that adds a terminal.
     pub server_url: String,
 }
@@ -133,7 +135,8 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         modules: modules.into_iter().map(ModuleVersions::from).collect(),
         rollouts_live: live.map(RolloutRow::from).collect(),
         attention: rollouts.iter().filter_map(Attention::of).collect(),
-        trouble: state.fleet.picture().await.trouble.as_deref().map(shown),
+        trouble: state.fleet.trouble().as_deref().map(shown),
+        warnings: state.fleet.warnings().to_vec(),
         server_url: server_url(&request, &state),
     };
     show(&request, page)

@@ -199,6 +199,7 @@ fn print_fleet(press: &mut Press) {
             rollouts_live: if total == 0 { Vec::new() } else { vec![RolloutRow::from(&rollout)] },
             attention: if total == 0 { Vec::new() } else { Attention::of(&rollout).into_iter().collect() },
             trouble,
+            warnings: vec![HOSTILE.to_owned()],
             server_url: "http://localhost:8080".to_owned(),
         });
     }

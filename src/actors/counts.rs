@@ -1,0 +1,52 @@
+//! What the link had to do to protect itself, counted since the start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counts(Arc<Numbers>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    slowed: AtomicU64,
+    faults: AtomicU64,
+    held_off: AtomicU64,
+    clones: AtomicU64,
+    slow_transfers: AtomicU64,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Count {
+    /// A device said too much, and was read later.
+    Slowed,
+    /// A connection was closed for a fault of the device.
+    Fault,
+    /// A connection was refused because its device comes too often.
+    HeldOff,
+    /// Two devices seem to have one name.
+    Clones,
+    /// A transfer was ended for its slowness.
+    SlowTransfer,
+}
+
+impl Counts {
+    fn of(&self, what: Count) -> &AtomicU64 {
+        match what {
+            Count::Slowed => &self.0.slowed,
+            Count::Fault => &self.0.faults,
+            Count::HeldOff => &self.0.held_off,
+            Count::Clones => &self.0.clones,
+            Count::SlowTransfer => &self.0.slow_transfers,
+        }
+    }
+
+    pub fn add(&self, what: Count) {
+        self.of(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn get(&self, what: Count) -> u64 {
+        self.of(what).load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,215 @@
+//! What the session wants done, carried out in order: said to the device, handed to the registry, the intake, the
+//! updater.
+
+use actix::prelude::*;
+use chrono::TimeDelta;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::{Ctx, DeviceActor, close_frame, wire};
+use crate::actors::FleetEvent;
+use crate::actors::counts::Count;
+use crate::actors::intake::Pending;
+use crate::actors::registry::{Join, Joined, NotJoined, Rejoin};
+use crate::domain::{Caller, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
+use crate::protocol::{ProtocolError, ServerMessage, close};
+use crate::store::JoinRefusal;
+
+impl DeviceActor {
+    /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
+    pub(super) fn carry_out(&mut self, ctx: &mut Ctx) {
+        while self.session.has_effects() && !self.closing {
+            for effect in self.session.take_effects() {
+                self.carry_out_one(effect, ctx);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: SessionEffect, ctx: &mut Ctx) {
+        match effect {
+            SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
+            SessionEffect::Rejoin(modules) => {
+                if let Some((key_id, session)) = self.joined {
+                    let told = self.links.registry.send(Rejoin { key_id, session, modules });
+                    ctx.wait(told.into_actor(self).map(|_, device, ctx| {
+                        device.session.joined(None);
+                        device.carry_out(ctx);
+                    }));
+                }
+            }
+            SessionEffect::Store(report) => self.store(*report, ctx),
+            SessionEffect::Answered { module, version, answer } => {
+                self.tell(|key_id| FleetEvent::Answered { key_id, module, version, answer }, ctx);
+            }
+            SessionEffect::Did { module, version, doing } => {
+                self.tell(|key_id| FleetEvent::Did { key_id, module, version, doing }, ctx);
+            }
+            SessionEffect::TakeTurn => self.take_turn(ctx),
+            SessionEffect::EndTurn => self.pusher.stop(&self.links.feed),
+            SessionEffect::TooSlow { module, version } => {
+                self.links.counts.add(Count::SlowTransfer);
+                info!(device_id = ?self.device_id, %module, %version, "a transfer was too slow; the device is asked again");
+            }
+            SessionEffect::Progress { module, received, size } => {
+                if let Some((key_id, _)) = self.joined {
+                    self.pusher.moved(&self.links, key_id, module, received, size);
+                }
+            }
+            SessionEffect::Close(cause) => {
+                let (code, reason) = wire::close_of(cause);
+                self.close(code, reason, ctx);
+            }
+            SessionEffect::Begin { release, offset } => {
+                self.pusher.begin(self.links.blobs.path(&release.sha256));
+                self.say(&wire::package(release, offset), ctx);
+            }
+            SessionEffect::Refuse(fault) => {
+                let (code, message) = wire::fault(&fault, self.device_id.as_ref());
+                self.say_error(ProtocolError::new(code, message), None, ctx);
+            }
+            SessionEffect::Welcome { device_id, token } => {
+                let now = self.links.clock.now();
+                self.say(&ServerMessage::welcome(device_id, now, self.links.report_interval_s, token), ctx);
+            }
+            SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
+            SessionEffect::Ask { rollout, releases, allow_rollback } => {
+                self.say(&wire::update_list(rollout, &releases, allow_rollback), ctx);
+            }
+            SessionEffect::Cancel { module, version } => {
+                self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
+            }
+        }
+    }
+
+    fn say(&mut self, message: &ServerMessage, ctx: &mut Ctx) {
+        ctx.text(message.to_json());
+    }
+
+    pub(super) fn say_error(&mut self, error: ProtocolError, seq: Option<u64>, ctx: &mut Ctx) {
+        debug!(device_id = ?self.device_id, code = ?error.code, error = error.message, "a message was not taken");
+        self.say(&ServerMessage::Error { code: error.code, message: error.message, seq }, ctx);
+    }
+
+    pub(super) fn close(&mut self, code: u16, reason: impl Into<String>, ctx: &mut Ctx) {
+        if !self.closing {
+            self.closing = true;
+            let reason = reason.into();
+            info!(device_id = ?self.device_id, code, reason, "a connection is closed");
+            if matches!(code, 1002..=1011) {
+                self.links.counts.add(Count::Fault);
+            }
+            ctx.close(Some(close_frame(code, reason)));
+            ctx.stop();
+        }
+    }
+
+    fn join(&mut self, device_id: DeviceId, modules: Modules, ctx: &mut Ctx) {
+        self.device_id = Some(device_id.clone());
+        let caller = match self.auth {
+            DeviceAuth::Device(key_id) => Caller::Device(key_id),
+            DeviceAuth::Open | DeviceAuth::Enrolment(_) => Caller::Named(device_id.clone()),
+        };
+        let called = self.links.flapping().called(self.links.clock.now(), caller);
+        if let Err(held) = called {
+            self.links.counts.add(Count::HeldOff);
+            if held.begins {
+                warn!(%device_id, seconds = held.seconds, "a device connects too often, and is not let in for a while");
+            }
+            let reason = format!("flapping: connects too often; come back in {} s", held.seconds);
+            return self.close(close::TRY_AGAIN, reason, ctx);
+        }
+        let door = ctx.address().recipient();
+        let asked = self.links.registry.send(Join { device_id, auth: self.auth, modules, door });
+        ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
+            Ok(Ok(joined)) => device.welcome(joined, ctx),
+            Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),
+            Ok(Err(NotJoined::Trouble(error))) => {
+                warn!(%error, "a device could not be let in");
+                device.close(close::TRY_AGAIN, "the server cannot take devices just now; try again", ctx);
+            }
+            Err(_) => device.close(close::RESTART, "restart", ctx),
+        }));
+    }
+
+    fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
+        self.joined = Some((joined.key_id, joined.session));
+        self.session.joined(joined.token);
+        self.carry_out(ctx);
+    }
+
+    fn turn_away(&mut self, refusal: JoinRefusal, ctx: &mut Ctx) {
+        match refusal {
+            JoinRefusal::AlreadyEnrolled => {
+                let reason = "this device_id is enrolled already; an admin can allow it to enrol again";
+                self.close(close::ALREADY_ENROLLED, reason, ctx);
+            }
+            JoinRefusal::TokenNotValid => self.close(close::REVOKED, "the token is not valid any more", ctx),
+            JoinRefusal::WrongDevice => {
+                self.session.not_joined(self.links.clock.now());
+                self.carry_out(ctx);
+                self.device_id = None;
+            }
+        }
+    }
+
+    fn store(&mut self, report: Report, ctx: &mut Ctx) {
+        let (Some((key_id, _)), Some(device_id)) = (self.joined, self.device_id.clone()) else { return };
+        let pending = Pending {
+            key_id,
+            device_id,
+            report,
+            received_at: self.links.clock.now(),
+            acks: self.acks.clone(),
+            bytes: self.message_bytes,
+        };
+        if let Err(pending) = self.links.intake.offer(pending) {
+            let intake = self.links.intake.clone();
+            self.watcher.hold(self.links.clock.now());
+            let put = async move { intake.put(pending).await };
+            // Not waited for: what is to be said to the device goes out meanwhile. Closed: the server ends, and the
+            // report was not acknowledged.
+            ctx.spawn(put.into_actor(self).map(|_, device, _| {
+                let now = device.links.clock.now();
+                device.session.heard(now);
+                device.watcher.go_on(now);
+            }));
+        }
+    }
+
+    /// Reads on at once, or after a pause when the device says too much or everybody does.
+    pub(super) fn pace(&mut self) {
+        let mut pause = self.session.pause(self.links.clock.now());
+        if pause > TimeDelta::zero() {
+            self.links.counts.add(Count::Slowed);
+        }
+        if self.links.intake.load().reads_slowly() {
+            pause = pause.max(super::SLOW_READ);
+        }
+        if let Ok(pause) = pause.to_std()
+            && !pause.is_zero()
+        {
+            self.watcher.pause(pause);
+        }
+    }
+
+    fn tell(&mut self, event: impl FnOnce(KeyId) -> FleetEvent, ctx: &mut Ctx) {
+        let Some((key_id, _)) = self.joined else { return };
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.links.updater.try_send(event(key_id)) {
+            let updater = self.links.updater.clone();
+            let told = async move { updater.send(event).await };
+            ctx.wait(told.into_actor(self).map(|_, _, _| ()));
+        }
+    }
+
+    fn take_turn(&mut self, ctx: &mut Ctx) {
+        let turn = self.links.turns.take();
+        ctx.spawn(turn.into_actor(self).map(|turn, device, ctx| {
+            let Some(turn) = turn else { return };
+            if device.session.turn(device.links.clock.now()) {
+                device.pusher.take(turn);
+            }
+            device.carry_out(ctx);
+            device.pump(ctx);
+        }));
+    }
+}

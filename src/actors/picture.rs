@@ -1,0 +1,66 @@
+//! What the actors are at, for the metrics and for people.
+
+use super::counts::Count;
+use super::registry::CountConnections;
+use super::updater::CountLive;
+use super::{Fleet, PoisonError};
+
+/// See the module.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Picture {
+    pub connections: usize,
+    pub intake_reports: usize,
+    pub intake_capacity: usize,
+    /// Connections that are not read because the intake is full.
+    pub intake_waiting: usize,
+    /// What is left out for want of room in the intake: 0 is nothing, 5 is all that can be.
+    pub load: u8,
+    pub reports_stored: u64,
+    pub transfers_active: usize,
+    pub transfers_limit: usize,
+    pub rollouts_live: usize,
+    /// Times a device said too much and was read later.
+    pub messages_slowed: u64,
+    /// Connections closed for a fault of the device.
+    pub link_faults: u64,
+    /// Connections refused because their device comes too often, and how many devices that are now.
+    pub flapping_refused: u64,
+    pub flapping_held: usize,
+    /// Times two devices seemed to have one name.
+    pub clone_alarms: u64,
+    /// Transfers ended for their slowness.
+    pub transfers_too_slow: u64,
+    /// The last write to the database failed, with the reason.
+    pub trouble: Option<String>,
+    /// What the database's settings put at risk.
+    pub warnings: Vec<String>,
+}
+
+impl Fleet {
+    /// What the actors are at.
+    pub async fn picture(&self) -> Picture {
+        let (reports_stored, trouble) = {
+            let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
+            (logger.stored, logger.trouble.clone())
+        };
+        Picture {
+            connections: self.registry.send(CountConnections).await.unwrap_or_default(),
+            intake_reports: self.intake.queued(),
+            intake_capacity: self.intake.capacity(),
+            intake_waiting: self.intake.waiting(),
+            load: self.load() as u8,
+            reports_stored,
+            transfers_active: self.feed.transfers_active(),
+            transfers_limit: self.transfers_limit,
+            rollouts_live: self.updater.send(CountLive).await.unwrap_or_default(),
+            messages_slowed: self.counts.get(Count::Slowed),
+            link_faults: self.counts.get(Count::Fault),
+            flapping_refused: self.counts.get(Count::HeldOff),
+            flapping_held: self.links.flapping().held(self.clock.now()),
+            clone_alarms: self.counts.get(Count::Clones),
+            transfers_too_slow: self.counts.get(Count::SlowTransfer),
+            trouble,
+            warnings: self.warnings().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The database has trouble, and gets over it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+
+use crate::peer::{Peer, TEXT, get};
+use crate::server::{Server, eventually, serve, serve_with};
+
+/// Longer than a page of a disk, so that it does not fit where there was room left.
+fn report() -> String {
+    format!(r#"{{"device_id":"t-1","timestamp":1,"seq":1,"x":"{}"}}"#, "x".repeat(60_000))
+}
+
+fn not_ready(server: &Server, part: &str) {
+    let asked = Instant::now();
+    let answer = get(server.address, "/readyz");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.body.contains(part), "{}", answer.body);
+}
+
+fn ready_again(server: &Server) {
+    eventually("the server is ready again", || get(server.address, "/readyz").status == 200);
+}
+
+/// A report that was sent in the trouble is acknowledged after it, and what comes then too.
+fn goes_on(peer: &mut Peer) {
+    assert_eq!(peer.said()["seq"], 1);
+    peer.frame(TEXT, br#"{"device_id":"t-1","timestamp":2,"seq":2}"#);
+    assert_eq!(peer.said()["seq"], 2);
+}
+
+#[test]
+fn a_locked_database_is_told_within_five_seconds_and_passes() {
+    let server = serve();
+    let mut peer = Peer::welcomed(server.address, "t-1");
+    ready_again(&server);
+    let url = server.data.join("fleetward.db");
+    let mut other = SqliteConnection::establish(url.to_str().unwrap()).unwrap();
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        other.batch_execute("PRAGMA busy_timeout = 20000").unwrap();
+        other.batch_execute(lock).unwrap();
+        not_ready(&server, "database");
+        if lock == "BEGIN IMMEDIATE" {
+            peer.frame(TEXT, report().as_bytes());
+            not_ready(&server, "database");
+        }
+        assert_eq!(get(server.address, "/healthz").status, 200);
+        other.batch_execute("ROLLBACK").unwrap();
+        ready_again(&server);
+    }
+    goes_on(&mut peer);
+}
+
+/// A disk of 16 MiB, where this user may make one.
+struct TinyDisk(tempfile::TempDir);
+
+impl TinyDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path()).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(dir)),
+            Ok(output) => {
+                println!("not run, no disk can be made here: {}", String::from_utf8_lossy(&output.stderr).trim());
+                None
+            }
+            Err(error) => {
+                println!("not run, there is no mount here: {error}");
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_passes_when_there_is_room() {
+    let Some(disk) = TinyDisk::mount() else { return };
+    let server = serve_with(|config| config.data_dir = disk.path().join("data"));
+    let mut peer = Peer::welcomed(server.address, "t-1");
+    ready_again(&server);
+    let filler = disk.path().join("filler");
+    let filled = std::fs::write(&filler, vec![0; 32 << 20]);
+    assert!(filled.is_err(), "the disk is full");
+    peer.frame(TEXT, report().as_bytes());
+    eventually("a full disk is seen", || get(server.address, "/readyz").status == 503);
+    not_ready(&server, "");
+    assert_eq!(server.metric("fleetward_reports_stored_total"), 0.0);
+    std::fs::remove_file(&filler).unwrap();
+    ready_again(&server);
+    goes_on(&mut peer);
+    drop(server);
+}
