@@ -17,8 +17,8 @@ mod stories;
 use super::course::{Course, Leases, Move, Step};
 use super::{
     Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, ModuleName, Modules,
-    OfferSpeech, Rollout, RolloutId, RolloutState, SessionNo, Speech, Standing, Tags, Target, Timestamp, Version,
-    compare, decide,
+    OfferSpeech, Rollout, RolloutId, RolloutState, Sample, SessionNo, Speech, Standing, Subject, Tags, Target,
+    Timestamp, Version, compare, decide,
 };
 
 /// A device that says hello, as the engine sees it.
@@ -26,9 +26,12 @@ use super::{
 pub struct Arrival {
     pub key_id: KeyId,
     pub device_id: DeviceId,
+    pub name: String,
     pub tags: Tags,
     pub session: SessionNo,
     pub modules: Modules,
+    /// The numbers of the last report, where one has come.
+    pub sample: Option<Sample>,
 }
 
 /// What a device answered to an `update_list`, for one package of it.
@@ -63,9 +66,18 @@ pub enum Refusal {
 #[derive(Debug)]
 struct Known {
     device_id: DeviceId,
+    name: String,
     tags: Tags,
     session: SessionNo,
     modules: Modules,
+    sample: Option<Sample>,
+}
+
+impl Known {
+    fn subject(&self) -> Subject<'_> {
+        let Self { device_id, name, tags, modules, sample, .. } = self;
+        Subject { device_id, name, online: true, tags, modules, sample: sample.as_ref() }
+    }
 }
 
 /// See the module.
@@ -140,9 +152,11 @@ impl Engine {
         }
         let known = Known {
             device_id: arrival.device_id,
+            name: arrival.name,
             tags: arrival.tags,
             session: arrival.session,
             modules: arrival.modules,
+            sample: arrival.sample,
         };
         let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
         self.online.insert(key, known);
@@ -333,8 +347,8 @@ impl Engine {
         for id in self.ids() {
             let Some(course) = self.courses.get(&id) else { continue };
             let modules = || course.rollout.packages.iter().map(|p| p.release.module.clone());
-            let nobody_joins =
-                matches!(course.rollout.target, Target::DeviceIds(_)) || modules().all(|m| covered.contains(&m));
+            let nobody_joins = matches!(course.rollout.target, Target::DeviceIds(_) | Target::Static(_))
+                || modules().all(|m| covered.contains(&m));
             if course.rollout.target == Target::All && course.rollout.open_stages == course.rollout.stages {
                 covered.extend(modules());
             }

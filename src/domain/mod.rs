@@ -4,6 +4,7 @@
 
 mod account;
 mod assignment;
+mod audit;
 mod course;
 mod decide;
 mod device;
@@ -28,6 +29,7 @@ pub mod millis_rfc3339;
 
 pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use audit::{AuditEntry, AuditHead, AuditRow, AuditVia};
 pub use decide::{Decision, Facts, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use effects::{Effects, OfferSpeech, Speech};
@@ -42,7 +44,7 @@ pub use report::{Location, ProcessStatus, Report, Sample, SdCard, Temperature, T
 pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
 pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
-pub use target::Target;
+pub use target::{Groups, Target, TargetError, TargetRequest};
 pub use token::{TokenKind, hash_token};
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};

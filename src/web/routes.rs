@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::api::{api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollouts, users};
+use super::api::{api_tokens, devices, enrolment_tokens, groups, modules, package_file, packages, rollouts, users};
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
 use crate::domain::Role;
@@ -90,6 +90,9 @@ fn api() -> Vec<Route> {
         GET "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::all;
         POST "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::add;
         DELETE "/api/v1/enrolment-tokens/{id}", ADMIN => enrolment_tokens::delete;
+        GET "/api/v1/groups", VIEWER => groups::all;
+        POST "/api/v1/groups", OPERATOR => groups::add;
+        DELETE "/api/v1/groups/{name}", OPERATOR => groups::delete;
         GET "/api/v1/tokens", ADMIN => api_tokens::all;
         POST "/api/v1/tokens", ADMIN => api_tokens::add;
         DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
@@ -122,6 +125,8 @@ fn pages() -> Vec<Route> {
         GET "/enrol", ADMIN => pages::enrol::get;
         POST "/enrolment-tokens", ADMIN => pages::enrol::add;
         POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
+        POST "/groups", OPERATOR => pages::groups::add;
+        POST "/groups/{name}/delete", OPERATOR => pages::groups::delete;
         GET "/packages", VIEWER => pages::packages::get;
         POST "/packages", OPERATOR => pages::packages::add;
         GET "/packages/{name}/{version}/delete", OPERATOR => pages::packages::ask_delete;

@@ -184,10 +184,7 @@ impl Engine {
         let Some(known) = self.online.get(&key) else { return };
         for course in self.courses.values_mut().rev() {
             let rollout = &course.rollout;
-            if course.is_member(key)
-                || !rollout.target.includes(&known.device_id, &known.tags)
-                || rollout.open_stages == 0
-            {
+            if course.is_member(key) || !rollout.target.includes(&known.subject()) || rollout.open_stages == 0 {
                 continue;
             }
             let mut rows = Vec::new();

@@ -27,6 +27,7 @@ pub fn query(params: &mut Params) -> DeviceQuery {
         tag: params.take_with("tag", parse_tag),
         module: params.take("module"),
         version: params.take("version"),
+        filter: params.take("filter"),
         sort,
         descending,
         after: params.text("after"),
@@ -59,7 +60,7 @@ fn short(text: &str, most: usize) -> Result<(), String> {
     if text.chars().count() > most { Err(format!("must be at most {most} characters")) } else { Ok(()) }
 }
 
-/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&sort=&limit=&after=`
+/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&filter=&sort=&limit=&after=`
 ///
 /// # Errors
 /// 422

@@ -4,6 +4,7 @@ pub mod api_tokens;
 pub mod device_views;
 pub mod devices;
 pub mod enrolment_tokens;
+pub mod groups;
 pub mod modules;
 pub mod package_file;
 pub mod packages;

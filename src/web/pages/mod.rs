@@ -6,6 +6,7 @@
 
 mod answer;
 mod chart;
+mod filter_box;
 mod form;
 mod modules;
 mod once;
@@ -17,6 +18,7 @@ pub mod device;
 pub mod device_edit;
 pub mod devices;
 pub mod enrol;
+pub mod groups;
 pub mod notice;
 pub mod overview;
 pub mod packages;

@@ -53,7 +53,7 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 17] = [
+const DONE: [&str; 19] = [
     "saved",
     "signed_out",
     "password_changed",
@@ -70,6 +70,8 @@ const DONE: [&str; 17] = [
     "rollout_cancelled",
     "user_added",
     "user_deleted",
+    "group_saved",
+    "group_deleted",
     "token_revoked",
 ];
 
