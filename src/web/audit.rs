@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::WebState;
 use super::access::{Via, Who};
-use crate::domain::{AuditEntry, AuditVia};
+use crate::domain::{AuditEntry, AuditVia, User};
 use crate::store::Store;
 
 impl WebState {
@@ -31,9 +31,13 @@ impl WebState {
         self.add(self.entry(who, verb, subject, details)).await;
     }
 
-    /// Adds a line about somebody who has no session yet.
-    pub async fn tell_of(&self, who: &str, via: AuditVia, verb: &str, subject: &str, details: &Value) {
-        self.add(AuditEntry::new(self.clock.now(), verb, subject, details).by(who, via, None)).await;
+    /// Adds a line about a user who has no session yet, or about somebody who only claims a name.
+    pub async fn tell_of(&self, user: Result<&User, &str>, verb: &str, details: &Value) {
+        let (name, via, role) = match user {
+            Ok(user) => (user.name.as_str(), AuditVia::User, Some(user.role)),
+            Err(claimed) => (claimed, AuditVia::Stranger, None),
+        };
+        self.add(AuditEntry::new(self.clock.now(), verb, name, details).by(name, via, role)).await;
     }
 
     async fn add(&self, entry: AuditEntry) {

@@ -5,7 +5,9 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::api::{api_tokens, devices, enrolment_tokens, groups, modules, package_file, packages, rollouts, users};
+use super::api::{
+    api_tokens, audit, devices, enrolment_tokens, groups, modules, openapi, package_file, packages, rollouts, users,
+};
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
 use crate::domain::Role;
@@ -66,6 +68,7 @@ fn machines() -> Vec<Route> {
 
 fn api() -> Vec<Route> {
     table! {
+        GET "/api/v1/openapi.json", NOTHING => openapi::show;
         GET "/api/v1/packages", VIEWER => packages::all;
         POST "/api/v1/packages", OPERATOR => packages::add;
         GET "/api/v1/packages/{name}/{version}", VIEWER => packages::one;
@@ -96,6 +99,7 @@ fn api() -> Vec<Route> {
         GET "/api/v1/tokens", ADMIN => api_tokens::all;
         POST "/api/v1/tokens", ADMIN => api_tokens::add;
         DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
+        GET "/api/v1/audit", ADMIN => audit::all;
         GET "/api/v1/users", ADMIN => users::all;
         POST "/api/v1/users", ADMIN => users::add;
         PATCH "/api/v1/users/{id}", ADMIN => users::change;
@@ -149,6 +153,7 @@ fn pages() -> Vec<Route> {
         POST "/users/{id}/delete", ADMIN => pages::user_edit::delete;
         POST "/api-tokens", ADMIN => pages::user_edit::add_token;
         POST "/api-tokens/{id}/revoke", ADMIN => pages::user_edit::revoke_token;
+        GET "/audit", ADMIN => pages::audit::get;
         GET "/account", VIEWER => pages::account::get;
         POST "/account", VIEWER => pages::account::password;
     }
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz", "/readyz", "/login", "/setup", "/theme", "/static/{path:.*}"];
+        let public = ["/healthz", "/readyz", "/api/v1/openapi.json", "/login", "/setup", "/theme", "/static/{path:.*}"];
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),

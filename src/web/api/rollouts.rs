@@ -3,6 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::rollout_views::{ProgressRow, RolloutView};
 use super::{from_path, list};
@@ -66,11 +67,21 @@ pub async fn plan(state: web::Data<WebState>, operator: Operator, body: JsonBody
 /// 400, 409, 415, 422
 pub async fn start(state: web::Data<WebState>, operator: Operator, body: JsonBody) -> Answer {
     let groups = state.store.groups().await?;
-    let id = state.fleet.start(request(body, &operator.name, state.config.health_window_s, &groups)?).await?;
+    let wanted = request(body, &operator.name, state.config.health_window_s, &groups)?;
+    let details = start_details(&wanted);
+    let id = state.fleet.start(wanted).await?;
+    state.tell(&operator, "rollout.start", &id.to_string(), &details).await;
     tracing::info!(rollout = %id, by = operator.name, "rollout started");
     let summary = find(&state, id).await?;
     let location = format!("/api/v1/rollouts/{id}");
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(RolloutView::from(&summary)))
+}
+
+/// What the audit log keeps of a start.
+#[must_use]
+pub fn start_details(wanted: &RolloutRequest) -> Value {
+    let packages: Vec<String> = wanted.packages.iter().map(|(name, version)| format!("{name}={version}")).collect();
+    json!({ "packages": packages, "allow_rollback": wanted.allow_rollback, "target": wanted.target })
 }
 
 /// `GET /api/v1/rollouts?limit=&after=`: newest first.
@@ -142,6 +153,7 @@ async fn steered(
     outcome: Result<(), RolloutError>,
 ) -> Answer {
     outcome?;
+    state.tell(operator, &format!("rollout.{verb}"), &id.to_string(), &json!({})).await;
     tracing::info!(rollout = %id, by = operator.name, verb, "rollout steered");
     show(state, id).await
 }

@@ -14,6 +14,7 @@ mod shell;
 
 pub mod account;
 pub mod assets;
+pub mod audit;
 pub mod device;
 pub mod device_edit;
 pub mod devices;

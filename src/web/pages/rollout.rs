@@ -270,7 +270,7 @@ pub async fn pause(
     id: web::Path<String>,
 ) -> Answer {
     let outcome = state.fleet.pause(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_paused").await
+    steered(&request, &state, (&operator, "rollout.pause"), &id, outcome, "rollout_paused").await
 }
 
 /// `POST /rollouts/{id}/resume`
@@ -284,7 +284,7 @@ pub async fn resume(
     id: web::Path<String>,
 ) -> Answer {
     let outcome = state.fleet.resume(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_resumed").await
+    steered(&request, &state, (&operator, "rollout.resume"), &id, outcome, "rollout_resumed").await
 }
 
 /// `GET /rollouts/{id}/cancel`: the question before.
@@ -319,18 +319,22 @@ pub async fn cancel(
     id: web::Path<String>,
 ) -> Answer {
     let outcome = state.fleet.cancel(number(&id)?, &operator.name).await;
-    steered(&request, &state, &id, outcome, "rollout_cancelled").await
+    steered(&request, &state, (&operator, "rollout.cancel"), &id, outcome, "rollout_cancelled").await
 }
 
 async fn steered(
     request: &HttpRequest,
     state: &WebState,
+    (operator, verb): (&Operator, &str),
     id: &str,
     outcome: Result<(), RolloutError>,
     done: &'static str,
 ) -> Answer {
     match outcome {
-        Ok(()) => Ok(go_done(&format!("/rollouts/{id}"), done)),
+        Ok(()) => {
+            state.tell(operator, verb, id, &serde_json::json!({})).await;
+            Ok(go_done(&format!("/rollouts/{id}"), done))
+        }
         Err(RolloutError::Conflict(reason)) => {
             let mut page = read(request, state, id).await?;
             page.problem = Some(reason);

@@ -16,6 +16,7 @@ use crate::domain::{
 use crate::store::{DeviceQuery, ModuleSummary};
 use crate::web::WebState;
 use crate::web::access::Operator;
+use crate::web::api::rollouts::start_details;
 use crate::web::error::{Answer, ApiError};
 
 /// Rows shown of a long list in the plan.
@@ -266,8 +267,12 @@ pub async fn start(request: HttpRequest, state: web::Data<WebState>, operator: O
     let Some(wanted) = form.request(&operator.name, &state.store.groups().await?) else {
         return again(&request, choose(&state, form, None).await?);
     };
+    let details = start_details(&wanted);
     match state.fleet.start(wanted).await {
-        Ok(id) => Ok(go_done(&format!("/rollouts/{id}"), "rollout_started")),
+        Ok(id) => {
+            state.tell(&operator, "rollout.start", &id.to_string(), &details).await;
+            Ok(go_done(&format!("/rollouts/{id}"), "rollout_started"))
+        }
         Err(error) => refused(&request, &state, form, error).await,
     }
 }

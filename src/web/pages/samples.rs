@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::audit::{Audit, Line};
 use super::chart::Chart;
 use super::device::{DevicePage, Known};
 use super::devices::{Asked, Beside, DeviceRow, Devices, GroupLink};
@@ -373,6 +374,10 @@ fn print_access(press: &mut Press) {
     for (once, open) in [(None, false), (Some(once), false), (None, true)] {
         press.print(NewDevice { uses: wrong(), hours: wrong(), once, server_url: HOSTILE.to_owned(), open });
     }
+    let entry = AuditEntry::new(now(), HOSTILE, HOSTILE, &serde_json::json!({ "a": HOSTILE }));
+    let line = Line::new(AuditHead::empty().next(entry.by(HOSTILE, AuditVia::Stranger, Some(Role::Admin))));
+    press.print(Audit { who: HOSTILE.to_owned(), rows: vec![line], first: None, next: Some("x".to_owned()) });
+    press.print(Audit { who: String::new(), rows: Vec::new(), first: None, next: None });
     press.print(Account { current: wrong(), password: wrong(), repeat: wrong() });
     for refused in [false, true] {
         press.print(Setup { token: HOSTILE.to_owned(), name: wrong(), password: wrong(), repeat: wrong(), refused });
