@@ -3,6 +3,7 @@
 use fleetward::domain::Role;
 use serde_json::{Value, json};
 
+use crate::device::Device;
 use crate::helpers::{TestApp, bearer, spawn_app};
 
 fn fleet() -> TestApp {
@@ -103,4 +104,27 @@ fn what_people_do_is_in_the_log_and_the_chain_holds() {
     assert_eq!(told, wanted);
     let check = app.wait(app.store.check_audit()).unwrap();
     assert_eq!((check.head.number, check.wrong), (5, None));
+}
+
+#[test]
+fn who_comes_to_fit_later_joins_unless_the_target_is_static() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.device("t-1", &[("app1", "1.0.0"), ("app2", "1.0.0")]);
+    let mut paths = Vec::new();
+    for (module, target) in [
+        ("app1", json!({"filter": "module.app1 < 2 and name ~ T-", "static": true})),
+        ("app2", json!({"filter": "module.app2 < 2 and name ~ T-"})),
+    ] {
+        app.upload(&token, module, "2.0.0", module.as_bytes()).expect(201);
+        let body = json!({"packages": [{"name": module, "version": "2.0.0"}], "target": target});
+        let started = app.json("POST", "/api/v1/rollouts", &token, &body).expect(201);
+        paths.push(started.header("location").to_owned());
+    }
+    let mut late = Device::connect(&app, "t-2", &[("app1", "1.0.0"), ("app2", "1.0.0")]);
+    assert_eq!(late.update(), [("app2".to_owned(), b"app2".to_vec())]);
+    let in_static = app.get(&format!("{}/devices", paths[0]), &token).expect(200).json();
+    assert_eq!(ids(&in_static), ["t-1"]);
+    let in_dynamic = app.get(&format!("{}/devices", paths[1]), &token).expect(200).json();
+    assert_eq!(ids(&in_dynamic), ["t-1", "t-2"]);
 }

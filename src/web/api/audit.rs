@@ -25,7 +25,7 @@ pub async fn all(request: HttpRequest, state: web::Data<WebState>, _: Admin, mut
         AuditQuery { who: params.text("who"), newest_first: false, after: params.text("after"), limit: params.limit() };
     params.finish()?;
     let page = state.store.audit_rows(query).await??;
-    let rows = page.items.iter().map(AuditView::new).collect::<Result<Vec<_>, _>>().map_err(ApiError::internal)?;
+    let rows: Vec<AuditView<'_>> = page.items.iter().map(AuditView::new).collect();
     let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !accept.contains(LINES) {
         return Ok(list(&rows, page.next.as_deref()));
@@ -51,15 +51,15 @@ struct AuditView<'a> {
     role: Option<Role>,
     verb: &'a str,
     subject: &'a str,
-    /// As it was hashed.
-    details: &'a RawValue,
+    /// As it was hashed; `null` where that is no JSON any more.
+    details: Option<&'a RawValue>,
     hash: &'a str,
 }
 
 impl<'a> AuditView<'a> {
-    fn new(row: &'a AuditRow) -> Result<Self, serde_json::Error> {
+    fn new(row: &'a AuditRow) -> Self {
         let entry = &row.entry;
-        Ok(Self {
+        Self {
             number: row.number,
             at: entry.at,
             who: &entry.who,
@@ -67,8 +67,8 @@ impl<'a> AuditView<'a> {
             role: entry.role,
             verb: &entry.verb,
             subject: &entry.subject,
-            details: serde_json::from_str(&entry.details)?,
+            details: serde_json::from_str(&entry.details).ok(),
             hash: row.hash.as_str(),
-        })
+        }
     }
 }
