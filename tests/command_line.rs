@@ -113,3 +113,19 @@ fn every_subcommand_explains_itself() {
         assert!(told.contains("Usage:"), "{name}");
     }
 }
+
+#[test]
+fn what_the_command_line_does_is_in_the_audit_log_and_the_log_can_be_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    output(fleetward(dir.path(), "token create --name ci --role viewer"), 0);
+    output(fleetward(dir.path(), "token revoke 1"), 0);
+    output(fleetward(dir.path(), "token revoke 2"), 1);
+    let (lines, _) = output(fleetward(dir.path(), "audit export"), 0);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<[&str; 3]> =
+        lines.iter().map(|line| ["who", "verb", "subject"].map(|field| line[field].as_str().unwrap())).collect();
+    assert_eq!(told, [["command line", "token.add", "ci"], ["command line", "token.revoke", "1"]]);
+    let (told, _) = output(fleetward(dir.path(), "audit verify"), 0);
+    let hash = lines[1]["hash"].as_str().unwrap();
+    assert_eq!(told, format!("2 lines hold; the last one's hash is {hash}\n"));
+}

@@ -125,6 +125,8 @@ fn missing(target: &Target, mut found: Vec<&DeviceId>) -> Option<FieldError> {
             (!unknown.is_empty())
                 .then(|| field("target.device_ids", format!("there is no device {}", unknown.join(", "))))
         }
+        Target::Static(target) => missing(target, found),
+        Target::Filter(_) if found.is_empty() => Some(field("target.filter", "no device fits this filter")),
         Target::Tags(_) if found.is_empty() => Some(field("target.tags", "no device has these tags")),
         Target::All if found.is_empty() => Some(field("target", "there is no device yet")),
         _ => None,

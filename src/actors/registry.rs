@@ -18,7 +18,8 @@ use super::counts::{Count, Counts};
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
 use crate::domain::{
-    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, Recently, SessionNo, Sha256Hex, Speech, Tags, TokenKind,
+    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, Recently, Sample, SessionNo, Sha256Hex, Speech, Tags,
+    TokenKind,
 };
 use crate::protocol::close;
 use crate::store::secrets::new_token;
@@ -48,7 +49,10 @@ const CLONE_ALARM_WITHIN_MIN: i64 = 10;
 
 struct Connected {
     device_id: DeviceId,
+    name: String,
     tags: Tags,
+    /// The numbers of the last report at its hello.
+    sample: Option<Sample>,
     session: SessionNo,
     door: Recipient<ToDevice>,
 }
@@ -88,8 +92,8 @@ impl RegistryActor {
     fn take_in(&mut self, join: Taken) -> Joined {
         self.last_session += 1;
         let session = SessionNo(self.last_session);
-        let Taken { key_id, tags, token, device_id, modules, door } = join;
-        let connected = Connected { device_id: device_id.clone(), tags: tags.clone(), session, door };
+        let Taken { key_id, name, tags, sample, token, device_id, modules, door } = join;
+        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, door };
         if let Some(before) = self.connected.insert(key_id, connected) {
             info!(device_id = %before.device_id, "another connection took over");
             if self.takeovers.count(self.clock.now(), key_id) == CLONE_ALARM {
@@ -117,9 +121,11 @@ impl RegistryActor {
         Some(Arrival {
             key_id,
             device_id: connected.device_id.clone(),
+            name: connected.name.clone(),
             tags: connected.tags.clone(),
             session: connected.session,
             modules,
+            sample: connected.sample,
         })
     }
 
@@ -154,7 +160,9 @@ impl RegistryActor {
 /// A device that the store has taken in.
 struct Taken {
     key_id: KeyId,
+    name: String,
     tags: Tags,
+    sample: Option<Sample>,
     token: Option<String>,
     device_id: DeviceId,
     modules: Modules,
@@ -196,11 +204,12 @@ impl Handler<Join> for RegistryActor {
         let taken = saved.into_actor(self).map(move |outcome, registry, _| {
             registry.no_longer_joining(&join.device_id);
             match outcome {
-                Ok(JoinOutcome::Joined { key_id, tags, enrolled }) => {
+                Ok(JoinOutcome::Joined { key_id, name, tags, sample, enrolled }) => {
                     let token = token.filter(|_| enrolled);
                     let Join { device_id, modules, door, .. } = join;
-                    let joined =
-                        registry.take_in(Taken { key_id, tags, token, device_id, modules: modules.clone(), door });
+                    let of_hello = modules.clone();
+                    let taken = Taken { key_id, name, tags, sample, token, device_id, modules: of_hello, door };
+                    let joined = registry.take_in(taken);
                     Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
                 }
                 Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
@@ -342,7 +351,9 @@ impl Handler<Refresh> for RegistryActor {
         ctx.spawn(read.into_actor(self).map(move |device, registry, ctx| match device {
             Ok(Some(device)) => {
                 if let Some(connected) = registry.connected.get_mut(&key_id) {
+                    connected.name = device.name;
                     connected.tags = device.tags;
+                    connected.sample = device.status.map(|status| status.report.sample());
                 }
                 if let Some(arrival) = registry.arrival(key_id, device.modules) {
                     let updater = registry.updater.clone();

@@ -3,10 +3,14 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::CliError;
 use super::global::Global;
 use super::output::Output;
+use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::AuditEntry;
 use crate::store::{Store, StoreConfig};
 
 /// Made once, at start.
@@ -55,4 +59,9 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(runtime.map_err(CliError::doing("starting"))?.block_on(future))
     }
+}
+
+/// The store, to do one thing through that the audit log then has under the command line's name.
+pub(super) fn by(store: &Store, verb: &str, subject: &str, details: &Value) -> Store {
+    store.audited(AuditEntry::new(Clock::system().now(), verb, subject, details))
 }

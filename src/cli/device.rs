@@ -40,6 +40,9 @@ enum Action {
         /// Only those that run this version
         #[arg(long)]
         version: Option<String>,
+        /// Only those that fit this filter: 'module.app1 < 1.3.0 and not online'
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
     },
     /// Show all that is known of a device, and why each module is where it is
     Show { device_id: DeviceId },
@@ -49,9 +52,16 @@ impl Device {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let api = self.server.api(context)?;
         match self.action {
-            Action::List { q, online, offline, tag, module, version } => {
+            Action::List { q, online, offline, tag, module, version, filter } => {
                 let online = (online || offline).then(|| online.to_string());
-                let given = [("q", q), ("online", online), ("tag", tag), ("module", module), ("version", version)];
+                let given = [
+                    ("q", q),
+                    ("online", online),
+                    ("tag", tag),
+                    ("module", module),
+                    ("version", version),
+                    ("filter", filter),
+                ];
                 let query: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                 let items = api.all("devices", &query)?;
                 context.output().list(&["DEVICE_ID", "NAME", "ONLINE", "MODULES", "LAST REPORT"], items, |device| {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::CliError;
-use super::context::Context;
+use super::context::{Context, by};
 use super::output::text;
 use super::token::print_secret;
 use crate::clock::Clock;
@@ -45,7 +45,15 @@ impl EnrolmentToken {
                 let made = new_token(TokenKind::Enrolment);
                 let (token, hash) = made.map_err(|error| CliError::Failed(error.to_string()))?;
                 let until = expires.and_then(|expires| Some(now + chrono::TimeDelta::from_std(expires).ok()?));
-                let made = context.wait(store.add_enrolment_token(&hash, uses, until, "command line", now))??;
+                let made = context.wait(
+                    by(&store, "enrolment_token.add", "", &json!({ "uses": uses })).add_enrolment_token(
+                        &hash,
+                        uses,
+                        until,
+                        "command line",
+                        now,
+                    ),
+                )??;
                 store.close();
                 print_secret(context, token, document(&made, now))
             }
@@ -58,7 +66,9 @@ impl EnrolmentToken {
                 })
             }
             Action::Revoke { id } => {
-                let revoked = context.wait(store.revoke_enrolment_token(id))??;
+                let revoked = context.wait(
+                    by(&store, "enrolment_token.revoke", &id.to_string(), &json!({})).revoke_enrolment_token(id),
+                )??;
                 store.close();
                 if revoked { Ok(()) } else { Err(CliError::Failed(format!("there is no enrolment token {id}"))) }
             }

@@ -1,10 +1,11 @@
 //! The command line: one file a subcommand, all of one shape.
 //!
 //! A subcommand's file has its arguments and `run(self, &Context)`. `user`, `token`, `enrolment-token`, `log`,
-//! `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and `device` go
+//! `audit`, `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and `device` go
 //! through a server's API; `simulate` speaks the device protocol.
 
 mod api;
+mod audit;
 mod backup;
 mod context;
 mod device;
@@ -55,6 +56,7 @@ enum Command {
     Rollout(rollout::Rollout),
     Device(device::Device),
     Log(log::Log),
+    Audit(audit::Audit),
     Simulate(simulate::Simulate),
     Backup(backup::Backup),
     Doctor(doctor::Doctor),
@@ -93,6 +95,7 @@ impl Arguments {
             Command::Rollout(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
             Command::Log(command) => command.run(&context),
+            Command::Audit(command) => command.run(&context),
             Command::Simulate(command) => command.run(&context),
             Command::Backup(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::CliError;
-use super::context::Context;
+use super::context::{Context, by};
 use super::output::text;
 use crate::clock::Clock;
 use crate::config::parse_duration;
@@ -47,7 +47,14 @@ impl Token {
                 check_account_name(&name).map_err(|why| CliError::Usage(format!("--name {why}")))?;
                 let (token, hash) = new_token(TokenKind::Api).map_err(|error| CliError::Failed(error.to_string()))?;
                 let until = expires.and_then(|expires| Some(now + chrono::TimeDelta::from_std(expires).ok()?));
-                let made = context.wait(store.add_api_token(&name, role, &hash, "command line", until, now))??;
+                let made = context.wait(by(&store, "token.add", &name, &json!({ "role": role })).add_api_token(
+                    &name,
+                    role,
+                    &hash,
+                    "command line",
+                    until,
+                    now,
+                ))??;
                 store.close();
                 print_secret(context, token, document(&made, now))
             }
@@ -59,7 +66,8 @@ impl Token {
                 })
             }
             Action::Revoke { id } => {
-                let revoked = context.wait(store.revoke_api_token(id))??;
+                let revoked =
+                    context.wait(by(&store, "token.revoke", &id.to_string(), &json!({})).revoke_api_token(id))??;
                 store.close();
                 if revoked { Ok(()) } else { Err(CliError::Failed(format!("there is no token {id}"))) }
             }

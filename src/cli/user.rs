@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::CliError;
-use super::context::Context;
+use super::context::{Context, by};
 use super::output::text;
 use crate::clock::Clock;
 use crate::domain::{self, Role, check_account_name, check_password, millis_rfc3339};
@@ -105,21 +105,28 @@ enum Done {
 
 async fn carry_out(store: &Store, (action, hash): Prepared) -> Result<Done, CliError> {
     match action {
-        Action::Add { name, role, .. } => match store.add_user(&name, &hash, role, Clock::system().now()).await? {
+        Action::Add { name, role, .. } => match by(store, "user.add", &name, &json!({ "role": role }))
+            .add_user(&name, &hash, role, Clock::system().now())
+            .await?
+        {
             Some(_) => Ok(Done::Said(format!("{name} may sign in as {role}"))),
             None => Err(CliError::Failed(format!("there is a user {name} already"))),
         },
         Action::List => Ok(Done::Listed(store.users().await?.iter().map(document).collect())),
         Action::Remove { name } => {
-            let removed = store.delete_user(find(store, &name).await?.id).await?;
+            let removed = by(store, "user.delete", &name, &json!({})).delete_user(find(store, &name).await?.id).await?;
             said(removed, format!("{name} is removed"), format!("{name} is the last admin and stays"))
         }
         Action::SetPassword { name, .. } => {
-            let set = store.set_password(find(store, &name).await?.id, &hash).await?;
+            let set = by(store, "user.set_password", &name, &json!({}))
+                .set_password(find(store, &name).await?.id, &hash)
+                .await?;
             said(set, format!("{name} has a new password"), format!("there is no user {name}"))
         }
         Action::SetRole { name, role } => {
-            let set = store.set_role(find(store, &name).await?.id, role).await?;
+            let set = by(store, "user.set_role", &name, &json!({ "role": role }))
+                .set_role(find(store, &name).await?.id, role)
+                .await?;
             said(set, format!("{name} is {role} now"), format!("{name} is the last admin and stays one"))
         }
     }

@@ -20,8 +20,8 @@ mod stories;
 use super::course::{Course, Leases, Move, Step, Strikes};
 use super::{
     Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, Limit, ModuleName, Modules,
-    OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Rollout, RolloutId, RolloutState, SessionNo, Speech, Standing,
-    Strike, Tags, Target, Timestamp, Version, Vitals, Zone, compare, decide, opens_at,
+    OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Rollout, RolloutId, RolloutState, Sample, SessionNo, Speech,
+    Standing, Strike, Subject, Tags, Target, Timestamp, Version, Vitals, Zone, compare, decide, opens_at,
 };
 
 /// A device that says hello, as the engine sees it.
@@ -29,9 +29,12 @@ use super::{
 pub struct Arrival {
     pub key_id: KeyId,
     pub device_id: DeviceId,
+    pub name: String,
     pub tags: Tags,
     pub session: SessionNo,
     pub modules: Modules,
+    /// The numbers of the last report, where one has come.
+    pub sample: Option<Sample>,
 }
 
 /// What a device answered to an `update_list`, for one package of it.
@@ -66,9 +69,18 @@ pub enum Refusal {
 #[derive(Debug)]
 struct Known {
     device_id: DeviceId,
+    name: String,
     tags: Tags,
     session: SessionNo,
     modules: Modules,
+    sample: Option<Sample>,
+}
+
+impl Known {
+    fn subject(&self) -> Subject<'_> {
+        let Self { device_id, name, tags, modules, sample, .. } = self;
+        Subject { device_id, name, online: true, tags, modules, sample: sample.as_ref() }
+    }
 }
 
 /// See the module.
@@ -138,9 +150,11 @@ impl Engine {
         }
         let known = Known {
             device_id: arrival.device_id,
+            name: arrival.name,
             tags: arrival.tags,
             session: arrival.session,
             modules: arrival.modules,
+            sample: arrival.sample,
         };
         let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
         self.online.insert(key, known);
@@ -284,8 +298,8 @@ impl Engine {
         for id in self.ids() {
             let Some(course) = self.courses.get(&id) else { continue };
             let modules = || course.rollout.packages.iter().map(|p| p.release.module.clone());
-            let nobody_joins =
-                matches!(course.rollout.target, Target::DeviceIds(_)) || modules().all(|m| covered.contains(&m));
+            let nobody_joins = matches!(course.rollout.target, Target::DeviceIds(_) | Target::Static(_))
+                || modules().all(|m| covered.contains(&m));
             if course.rollout.target == Target::All && course.rollout.open_stages == course.rollout.stages {
                 covered.extend(modules());
             }

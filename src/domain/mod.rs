@@ -4,12 +4,14 @@
 
 mod account;
 mod assignment;
+mod audit;
 mod budget;
 mod course;
 mod decide;
 mod device;
 mod effects;
 mod engine;
+mod filter;
 mod flapping;
 mod health;
 mod live;
@@ -34,12 +36,14 @@ pub mod millis_rfc3339;
 
 pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use audit::{AuditEntry, AuditHead, AuditRow, AuditVia};
 pub use budget::Budget;
 pub use course::{OpenCourse, Turn};
 pub use decide::{Decision, Facts, Limit, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use effects::{Effects, OfferSpeech, QUARANTINE_AFTER, Speech, Strike, Transition};
 pub use engine::{Answer, Arrival, Doing, Engine, Refusal};
+pub use filter::{Filter, FilterError, MAX_FILTER_BYTES, Subject};
 pub use flapping::{Caller, Flapping, HeldOff, Recently};
 pub use health::{HealthRules, StatusRule, Vitals};
 pub use live::LiveEvent;
@@ -54,7 +58,7 @@ pub use requirements::{Requirements, Unmet};
 pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
 pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
-pub use target::Target;
+pub use target::{Groups, Target, TargetError, TargetRequest};
 pub use token::{TokenKind, hash_token};
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};

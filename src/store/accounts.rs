@@ -42,13 +42,13 @@ impl Store {
     /// `None`: the name is taken.
     pub async fn add_user(&self, name: &str, password_hash: &str, role: Role, now: Timestamp) -> Result<Option<User>> {
         let (name, password_hash) = (name.to_owned(), password_hash.to_owned());
-        self.write(move |db| add(db, &name, &password_hash, role, now)).await
+        self.act(move |db| add(db, &name, &password_hash, role, now)).await
     }
 
     /// The first admin, only while there is no user at all; `None`: there is one.
     pub async fn add_first_admin(&self, name: &str, password_hash: &str, now: Timestamp) -> Result<Option<User>> {
         let (name, password_hash) = (name.to_owned(), password_hash.to_owned());
-        self.write(move |db| {
+        self.act(move |db| {
             let known: i64 = users::table.count().get_result(db)?;
             if known > 0 { Ok(None) } else { add(db, &name, &password_hash, Role::Admin, now) }
         })
@@ -58,7 +58,7 @@ impl Store {
     /// `false`: no such user.
     pub async fn set_password(&self, id: i64, password_hash: &str) -> Result<bool> {
         let password_hash = password_hash.to_owned();
-        self.write(move |db| {
+        self.act(move |db| {
             let row = users::table.find(id);
             Ok(diesel::update(row).set(users::password_hash.eq(&password_hash)).execute(db)? > 0)
         })
@@ -67,7 +67,7 @@ impl Store {
 
     /// `false`: no such user, or it is the last admin.
     pub async fn set_role(&self, id: i64, role: Role) -> Result<bool> {
-        self.write(move |db| {
+        self.act(move |db| {
             if role != Role::Admin && is_last_admin(db, id)? {
                 return Ok(false);
             }
@@ -78,7 +78,7 @@ impl Store {
 
     /// Its sessions end too. `false`: no such user, or it is the last admin.
     pub async fn delete_user(&self, id: i64) -> Result<bool> {
-        self.write(move |db| {
+        self.act(move |db| {
             if is_last_admin(db, id)? {
                 return Ok(false);
             }

@@ -8,9 +8,10 @@ use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::devices::{DeviceRow, with_details};
 use super::dialect::{Sql, Value, containing};
+use super::matching::Facts;
 use super::stored::whole;
 use super::{Outcome, Result, Store};
-use crate::domain::{Device, ModuleName, Version};
+use crate::domain::{Device, Filter, ModuleName, Version};
 
 /// Which devices, in which order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,6 +24,8 @@ pub struct DeviceQuery {
     pub module: Option<ModuleName>,
     /// Of `module`, or of any module when that is `None`.
     pub version: Option<Version>,
+    /// ... and fit this.
+    pub filter: Option<Filter>,
     pub sort: DeviceSort,
     pub descending: bool,
     pub after: Option<String>,
@@ -105,6 +108,11 @@ impl Store {
             devices: i64,
         }
         self.read(move |db| {
+            if let Some(filter) = &query.filter {
+                let rows: Vec<ListRow> = filtered(Sql::new(ROWS), &query).load(db)?;
+                let rows: Vec<DeviceRow> = rows.into_iter().map(ListRow::device_row).collect();
+                return Ok(Facts::of(db, &rows, filter)?.fitting(filter, rows)?.len() as u64);
+            }
             let sql = filtered(Sql::new("SELECT COUNT(*) AS devices FROM devices d WHERE 1 = 1"), &query);
             let rows: Vec<Row> = sql.load(db)?;
             rows.first().map_or(Ok(0), |row| whole(row.devices))
@@ -113,7 +121,14 @@ impl Store {
     }
 }
 
-#[derive(QueryableByName)]
+const ROWS: &str = "SELECT d.key_id, d.device_id, d.name, d.search_key, d.online, d.since, d.created_at, \
+                    d.may_enrol_again, COALESCE(s.received_at, 0) AS last_report \
+                    FROM devices d LEFT JOIN device_status s ON s.key_id = d.key_id WHERE 1 = 1";
+
+/// Rows that are read at once to be held against a filter.
+const SCAN: usize = 1000;
+
+#[derive(Clone, QueryableByName)]
 struct ListRow {
     #[diesel(sql_type = BigInt)]
     key_id: i64,
@@ -160,29 +175,49 @@ impl ListRow {
     }
 }
 
-fn page(db: &mut Db, query: &DeviceQuery, place: Option<Vec<Place>>) -> Outcome<Page<Device>> {
+fn page(db: &mut Db, query: &DeviceQuery, mut place: Option<Vec<Place>>) -> Outcome<Page<Device>> {
     let limit = cursor::clamp(query.limit);
+    let mut found = Vec::new();
+    loop {
+        let most = if query.filter.is_some() { SCAN } else { limit + 1 };
+        let rows = rows_behind(db, query, place.take(), most)?;
+        let last = if rows.len() < most { None } else { rows.last().map(|row| row.place(query.sort)) };
+        found.extend(match &query.filter {
+            Some(filter) => fitting(db, filter, rows)?,
+            None => rows,
+        });
+        place = last;
+        if found.len() > limit || place.is_none() {
+            break;
+        }
+    }
+    let list = query.sort.list(query.descending);
+    let (rows, next) = cursor::page(found, limit, |row| cursor::encode(list, &row.place(query.sort)));
+    let items = with_details(db, rows.into_iter().map(ListRow::device_row).collect())?;
+    Ok(Page { items, next })
+}
+
+fn rows_behind(db: &mut Db, query: &DeviceQuery, place: Option<Vec<Place>>, most: usize) -> Outcome<Vec<ListRow>> {
     let columns: Vec<&str> = query.sort.columns().iter().copied().chain(["d.key_id"]).collect();
     let direction = if query.descending { " DESC" } else { "" };
     let order: Vec<String> = columns.iter().map(|column| format!("{column}{direction}")).collect();
-
-    let mut sql = filtered(
-        Sql::new(
-            "SELECT d.key_id, d.device_id, d.name, d.search_key, d.online, d.since, d.created_at, d.may_enrol_again, \
-             COALESCE(s.received_at, 0) AS last_report \
-             FROM devices d LEFT JOIN device_status s ON s.key_id = d.key_id WHERE 1 = 1",
-        ),
-        query,
-    );
+    let mut sql = filtered(Sql::new(ROWS), query);
     if let Some(place) = place {
         sql = behind(sql, &columns, place, query.descending);
     }
-    let sql = sql.push(&format!(" ORDER BY {} LIMIT {}", order.join(", "), limit + 1));
-    let rows: Vec<ListRow> = sql.load(db)?;
-    let list = query.sort.list(query.descending);
-    let (rows, next) = cursor::page(rows, limit, |row| cursor::encode(list, &row.place(query.sort)));
-    let items = with_details(db, rows.into_iter().map(ListRow::device_row).collect())?;
-    Ok(Page { items, next })
+    Ok(sql.push(&format!(" ORDER BY {} LIMIT {most}", order.join(", "))).load(db)?)
+}
+
+fn fitting(db: &mut Db, filter: &Filter, rows: Vec<ListRow>) -> Outcome<Vec<ListRow>> {
+    let plain: Vec<DeviceRow> = rows.iter().cloned().map(ListRow::device_row).collect();
+    let facts = Facts::of(db, &plain, filter)?;
+    let mut fitting = Vec::new();
+    for (row, plain) in rows.into_iter().zip(&plain) {
+        if facts.fits(filter, plain)? {
+            fitting.push(row);
+        }
+    }
+    Ok(fitting)
 }
 
 /// `(a > ?) OR (a = ? AND b > ?) ...`, led by `a >= ?`, by which an index on `a` finds the place.

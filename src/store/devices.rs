@@ -34,13 +34,13 @@ impl Store {
     /// `None` leaves a field as it is. `false`: no such device. A name is cut at 190 characters.
     pub async fn update_device(&self, device_id: &DeviceId, name: Option<String>, tags: Option<Tags>) -> Result<bool> {
         let device_id = device_id.clone();
-        self.write(move |db| update(db, &device_id, name.as_deref(), tags.as_ref())).await
+        self.act(move |db| update(db, &device_id, name.as_deref(), tags.as_ref())).await
     }
 
     /// Lets this `device_id` enrol again (its token stays valid until it does), or no longer.
     pub async fn allow_enrolment(&self, device_id: &DeviceId, allowed: bool) -> Result<bool> {
         let device_id = device_id.clone();
-        self.write(move |db| {
+        self.act(move |db| {
             let row = devices::table.filter(devices::device_id.eq(device_id.as_str()));
             Ok(diesel::update(row).set(devices::may_enrol_again.eq(allowed)).execute(db)? > 0)
         })
@@ -50,7 +50,7 @@ impl Store {
     /// Replaces the device's own token, or with `None` revokes it.
     pub async fn set_device_token(&self, device_id: &DeviceId, hash: Option<Sha256Hex>) -> Result<bool> {
         let device_id = device_id.clone();
-        self.write(move |db| {
+        self.act(move |db| {
             let row = devices::table.filter(devices::device_id.eq(device_id.as_str()));
             let hash = hash.as_ref().map(Sha256Hex::as_str);
             Ok(diesel::update(row).set(devices::token_hash.eq(hash)).execute(db)? > 0)
@@ -61,7 +61,7 @@ impl Store {
     /// Purges the device and everything of it; its key_id is never used again.
     pub async fn delete_device(&self, device_id: &DeviceId) -> Result<Option<KeyId>> {
         let device_id = device_id.clone();
-        self.write(move |db| {
+        self.act(move |db| {
             let Some(key_id) = key_of(db, &device_id)? else { return Ok(None) };
             // Every table of a device's rows refers to it with ON DELETE CASCADE.
             diesel::delete(devices::table.find(key_id.0)).execute(db)?;

@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use super::connection::Db;
 use super::devices::search_key;
 use super::dialect::{Columns, Value, last_id};
+use super::matching::samples_of;
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
 use super::{Outcome, Result, Store, tokens};
-use crate::domain::{DeviceAuth, DeviceId, KeyId, Modules, Sha256Hex, Tags, Timestamp};
+use crate::domain::{DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
 
 /// A device says hello.
 #[derive(Debug, Clone)]
@@ -28,7 +29,10 @@ pub struct JoinRequest {
 pub enum JoinOutcome {
     Joined {
         key_id: KeyId,
+        name: String,
         tags: Tags,
+        /// The numbers of the last report, where one has come.
+        sample: Option<Sample>,
         /// The device enrolled: `new_token_hash` is now its token's, and is to be told once.
         enrolled: bool,
     },
@@ -108,6 +112,7 @@ impl Store {
 #[diesel(table_name = devices)]
 struct KnownRow {
     key_id: i64,
+    name: String,
     online: bool,
     may_enrol_again: bool,
 }
@@ -120,16 +125,19 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     }
     let enrolled = matches!(request.auth, DeviceAuth::Enrolment(_));
     let token = enrolled.then(|| request.new_token_hash.as_str());
-    let key_id = match known {
-        Some(row) => welcome_back(db, &row, token, request.now)?,
-        None => create(db, request, token)?,
+    let (key_id, name, sample) = match known {
+        Some(row) => {
+            let key_id = welcome_back(db, &row, token, request.now)?;
+            (key_id, row.name, samples_of(db, Some(&[key_id.0]))?.remove(&key_id.0))
+        }
+        None => (create(db, request, token)?, request.device_id.to_string(), None),
     };
     save_modules(db, key_id, &request.modules, request.now)?;
     let tags: Vec<(String, String)> = device_tags::table
         .filter(device_tags::key_id.eq(key_id.0))
         .select((device_tags::name, device_tags::value))
         .load(db)?;
-    Ok(JoinOutcome::Joined { key_id, tags: tags.into_iter().collect(), enrolled })
+    Ok(JoinOutcome::Joined { key_id, name, tags: tags.into_iter().collect(), sample, enrolled })
 }
 
 /// Why the device may not come in; an enrolment token that lets it in has been used once more.

@@ -19,10 +19,13 @@ mod way_back;
 mod writer;
 
 mod accounts;
+mod audit;
 mod device_list;
 mod devices;
+mod groups;
 mod history;
 mod join;
+mod matching;
 mod packages;
 mod progress;
 mod reports;
@@ -46,11 +49,15 @@ use connection::{Address, Db, Pool, Purpose};
 use fault::{Fault, Outcome};
 use writer::Writer;
 
+use crate::domain::AuditEntry;
+
+pub use audit::{AuditCheck, AuditQuery};
 pub use blobs::{BlobCheck, BlobWriter, Blobs};
 pub use cursor::{BadCursor, Page};
 pub use data_dir::DataDir;
 pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
+pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage};
@@ -74,6 +81,8 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// What is put into the audit log when a person or a program acts through this.
+    entry: Option<AuditEntry>,
 }
 
 struct Inner {
@@ -103,7 +112,7 @@ impl Store {
         migrate::migrate(&mut db)?;
         let readers = connection::pool(&address, config.readers)?;
         let writer = Writer::start(address, db)?;
-        Ok(Self { inner: Arc::new(Inner { readers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { readers, writer }), entry: None })
     }
 
     /// Whether a write transaction can be made now; for `/readyz`.

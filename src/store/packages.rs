@@ -62,7 +62,7 @@ pub struct ModuleSummary {
 
 impl Store {
     pub async fn add_package(&self, package: NewPackage) -> Result<AddPackage> {
-        self.write(move |db| add(db, &package)).await
+        self.act(move |db| add(db, &package)).await
     }
 
     pub async fn package(&self, name: &ModuleName, version: &Version) -> Result<Option<Package>> {
@@ -87,7 +87,7 @@ impl Store {
     /// Refused while a live rollout (see `RolloutState::is_live`), or a completed one with open assignments, uses it.
     pub async fn delete_package(&self, name: &ModuleName, version: &Version) -> Result<DeletePackage> {
         let (name, version) = (name.clone(), version.clone());
-        self.write(move |db| delete(db, &name, &version)).await
+        self.act(move |db| delete(db, &name, &version)).await
     }
 
     /// Every module that has a package or that a device lists, by name.

@@ -9,11 +9,15 @@ use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::devices::{DeviceRow, device_rows, in_chunks, modules_of, tags_of, with_details};
 use super::dialect::{CHUNK, Sql};
+use super::matching::Facts;
 use super::rollout_list::AssignmentRow;
 use super::schema::{assignments, devices, rollout_packages};
 use super::stored::{instant, parsed};
 use super::{Outcome, Result, Store, rollout_history};
-use crate::domain::{Assignment, AssignmentState, Candidate, Device, DeviceId, KeyId, RolloutId, Tags, Target};
+use crate::domain::{
+    Assignment, AssignmentState, Candidate, Device, DeviceId, KeyId, ModuleName, Modules, RolloutId, Tags, Target,
+    Version,
+};
 
 /// One row of a rollout's progress table.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,12 +136,29 @@ fn candidates(db: &mut Db, target: &Target) -> Outcome<Vec<Candidate>> {
             let keys = tagged(db, tags)?;
             in_chunks(&keys, |chunk| device_rows().filter(devices::key_id.eq_any(chunk)).load(db))?
         }
+        Target::Filter(filter) => {
+            let rows: Vec<DeviceRow> = device_rows().load(db)?;
+            let facts = Facts::of(db, &rows, filter)?;
+            let rows = facts.fitting(filter, rows)?;
+            return as_candidates(rows, facts.tags, facts.modules, rollout_history::quarantined(db)?);
+        }
+        Target::Static(target) => return candidates(db, target),
     };
     rows.sort_by_key(|row| row.key_id);
     rows.dedup_by_key(|row| row.key_id);
     let keys: Option<Vec<i64>> = (!matches!(target, Target::All)).then(|| rows.iter().map(|row| row.key_id).collect());
-    let (mut tags, mut modules) = (tags_of(db, keys.as_deref())?, modules_of(db, keys.as_deref())?);
-    let mut quarantined = rollout_history::quarantined(db)?;
+    let (tags, modules) = (tags_of(db, keys.as_deref())?, modules_of(db, keys.as_deref())?);
+    let quarantined = rollout_history::quarantined(db)?;
+    as_candidates(rows, tags, modules, quarantined)
+}
+
+fn as_candidates(
+    mut rows: Vec<DeviceRow>,
+    mut tags: HashMap<i64, Tags>,
+    mut modules: HashMap<i64, Modules>,
+    mut quarantined: HashMap<i64, Vec<(ModuleName, Version)>>,
+) -> Outcome<Vec<Candidate>> {
+    rows.sort_by_key(|row| row.key_id);
     let candidate = |row: DeviceRow| -> Outcome<Candidate> {
         Ok(Candidate {
             key_id: KeyId(row.key_id),

@@ -104,4 +104,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    device_groups (name) { name -> Text, filter -> Text, created_at -> BigInt, created_by -> Text, }
+}
+diesel::table! {
+    audit (number) {
+        number -> BigInt, created_at -> BigInt, who -> Text, via -> Text, role -> Nullable<Text>, verb -> Text,
+        subject -> Text, details -> Text, hash -> Text,
+    }
+}
+diesel::table! {
+    audit_head (id) { id -> BigInt, number -> BigInt, hash -> Text, }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(devices, device_status, sessions, users, rollouts, rollout_packages);

@@ -29,7 +29,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<ApiToken> {
         let (name, hash, by) = (fit(name, NAME), hash.clone(), fit(by, NAME));
-        self.write(move |db| {
+        self.act(move |db| {
             let row = (
                 api_tokens::name.eq(&name),
                 api_tokens::role.eq(role.as_str()),
@@ -61,7 +61,7 @@ impl Store {
 
     /// `false`: no such token.
     pub async fn revoke_api_token(&self, id: i64) -> Result<bool> {
-        self.write(move |db| {
+        self.act(move |db| {
             let row = api_tokens::table.find(id);
             Ok(diesel::update(row).set(api_tokens::revoked.eq(true)).execute(db)? > 0)
         })
@@ -86,7 +86,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<EnrolmentToken> {
         let (hash, by) = (hash.clone(), fit(by, NAME));
-        self.write(move |db| {
+        self.act(move |db| {
             let row = (
                 enrolment_tokens::hash.eq(hash.as_str()),
                 enrolment_tokens::created_at.eq(millis(now)),
@@ -104,7 +104,7 @@ impl Store {
 
     /// `false`: no such token.
     pub async fn revoke_enrolment_token(&self, id: i64) -> Result<bool> {
-        self.write(move |db| {
+        self.act(move |db| {
             let row = enrolment_tokens::table.find(id);
             Ok(diesel::update(row).set(enrolment_tokens::revoked.eq(true)).execute(db)? > 0)
         })

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod api;
 pub mod assets;
+pub mod audit;
 pub mod coalesce;
 pub mod csrf;
 pub mod device_door;

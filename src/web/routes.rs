@@ -6,7 +6,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::api::{
-    api_tokens, devices, enrolment_tokens, modules, package_file, packages, rollout_acts, rollouts, users,
+    api_tokens, audit, devices, enrolment_tokens, groups, modules, openapi, package_file, packages, rollout_acts,
+    rollouts, users,
 };
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
@@ -76,6 +77,7 @@ fn echo() -> Vec<Route> {
 
 fn api() -> Vec<Route> {
     table! {
+        GET "/api/v1/openapi.json", NOTHING => openapi::show;
         GET "/api/v1/packages", VIEWER => packages::all;
         POST "/api/v1/packages", OPERATOR => packages::add;
         GET "/api/v1/packages/{name}/{version}", VIEWER => packages::one;
@@ -108,9 +110,13 @@ fn api() -> Vec<Route> {
         GET "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::all;
         POST "/api/v1/enrolment-tokens", ADMIN => enrolment_tokens::add;
         DELETE "/api/v1/enrolment-tokens/{id}", ADMIN => enrolment_tokens::delete;
+        GET "/api/v1/groups", VIEWER => groups::all;
+        POST "/api/v1/groups", OPERATOR => groups::add;
+        DELETE "/api/v1/groups/{name}", OPERATOR => groups::delete;
         GET "/api/v1/tokens", ADMIN => api_tokens::all;
         POST "/api/v1/tokens", ADMIN => api_tokens::add;
         DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
+        GET "/api/v1/audit", ADMIN => audit::all;
         GET "/api/v1/users", ADMIN => users::all;
         POST "/api/v1/users", ADMIN => users::add;
         PATCH "/api/v1/users/{id}", ADMIN => users::change;
@@ -141,6 +147,8 @@ fn pages() -> Vec<Route> {
         GET "/enrol", ADMIN => pages::enrol::get;
         POST "/enrolment-tokens", ADMIN => pages::enrol::add;
         POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
+        POST "/groups", OPERATOR => pages::groups::add;
+        POST "/groups/{name}/delete", OPERATOR => pages::groups::delete;
         GET "/packages", VIEWER => pages::packages::get;
         POST "/packages", OPERATOR => pages::packages::add;
         GET "/packages/{name}/{version}/delete", OPERATOR => pages::packages::ask_delete;
@@ -168,6 +176,7 @@ fn pages() -> Vec<Route> {
         POST "/users/{id}/delete", ADMIN => pages::user_edit::delete;
         POST "/api-tokens", ADMIN => pages::user_edit::add_token;
         POST "/api-tokens/{id}/revoke", ADMIN => pages::user_edit::revoke_token;
+        GET "/audit", ADMIN => pages::audit::get;
         GET "/account", VIEWER => pages::account::get;
         POST "/account", VIEWER => pages::account::password;
     }
@@ -212,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz", "/readyz", "/login", "/setup", "/theme", "/static/{path:.*}"];
+        let public = ["/healthz", "/readyz", "/api/v1/openapi.json", "/login", "/setup", "/theme", "/static/{path:.*}"];
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),

@@ -51,6 +51,7 @@ pub async fn finish(state: &WebState, token: &str, name: &str, password: &str) -
     let added = state.store.add_first_admin(name, &hash, state.clock.now()).await?;
     let user = added.ok_or_else(|| ApiError::conflict("set_up", "There is a user already; sign in instead."))?;
     state.store.set_setting(SETTING, None).await?;
+    state.tell_of(Ok(&user), "user.add", &serde_json::json!({ "role": user.role, "by": "setup link" })).await;
     tracing::info!(user = user.name, "the first admin was made");
     Ok(user)
 }

@@ -3,6 +3,7 @@
 use actix_web::cookie::Cookie;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
 
 use super::WebState;
 use super::access::{Via, Viewer, Who};
@@ -24,7 +25,9 @@ pub async fn sign_in(
 ) -> Result<Cookie<'static>, ApiError> {
     let user = check(state, request, name, password).await?;
     tracing::info!(user = user.name, "signed in");
-    session::begin(state, &user).await
+    let cookie = session::begin(state, &user).await?;
+    state.tell_of(Ok(&user), "sign_in", &json!({ "address": gates::address(request).to_string() })).await;
+    Ok(cookie)
 }
 
 async fn check(state: &WebState, request: &HttpRequest, name: &str, password: &str) -> Result<User, ApiError> {
@@ -37,6 +40,8 @@ async fn check(state: &WebState, request: &HttpRequest, name: &str, password: &s
     let user = state.store.user_by_name(name).await?;
     if !verify(state, password, user.as_ref()).await? {
         tracing::warn!(user = shown(name), %address, "a try to sign in failed");
+        let details = json!({ "address": address.to_string() });
+        state.tell_of(Err(&shown(name)), "sign_in.failed", &details).await;
         let message = "The name or the password is wrong.";
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message));
     }
@@ -75,6 +80,7 @@ pub async fn logout(state: web::Data<WebState>, viewer: Viewer) -> Answer {
         return Err(ApiError::forbidden("no_session", "A token is revoked, not signed out."));
     };
     let cookie = session::end(&state, key_hash).await?;
+    state.tell(&viewer, "sign_out", &viewer.name, &json!({})).await;
     Ok(go_to("/login", Some(&cookie)))
 }
 
@@ -98,7 +104,7 @@ pub async fn change_password(
         _ => error,
     })?;
     let hash = hash(state, new).await?;
-    state.store.set_password(user_id, &hash).await?;
+    state.acting(viewer, "user.set_password", &viewer.name, &json!({})).set_password(user_id, &hash).await?;
     end_session_before(state, Some(viewer)).await?;
     session::begin(state, &user).await
 }

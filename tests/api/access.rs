@@ -10,7 +10,10 @@ use crate::helpers::{BOUNDARY, PASSWORD, Part, bearer, multipart, spawn_app, spa
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 fn filled(path: &str) -> String {
-    path.replace("{name}/{version}", "app1/1").replace("{device_id}", "t-1").replace("{id}", "1")
+    path.replace("{name}/{version}", "app1/1")
+        .replace("{name}", "old")
+        .replace("{device_id}", "t-1")
+        .replace("{id}", "1")
 }
 
 #[test]

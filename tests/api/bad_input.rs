@@ -170,7 +170,7 @@ fn a_body_that_is_wrong_is_told_what_is_wrong() {
     let cases = [
         ("POST", "/api/v1/rollouts", json!({}), "packages"),
         ("POST", "/api/v1/rollouts", rollout(json!({"pakages": 1})), "pakages"),
-        ("POST", "/api/v1/rollouts", rollout(json!({"target": {"tags": {}}})), "target"),
+        ("POST", "/api/v1/rollouts", rollout(json!({"target": {"tags": {}}})), "target.tags"),
         ("POST", "/api/v1/rollouts", rollout(json!({"policy": {"max_in_flight": 0}})), "policy.max_in_flight"),
         ("POST", "/api/v1/rollouts/plan", rollout(json!({"policy": {"attempts": "x"}})), "policy.attempts"),
         ("PATCH", "/api/v1/devices/t-1", json!({"tags": {"a b": "x"}}), "tags"),

@@ -22,6 +22,15 @@ pub(super) struct Request {
     /// Only devices with every one of these tags: region=east
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
+    /// Only devices that fit this filter: 'module.app1 < 1.3.0 and tag.region = east'
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["devices", "tags"])]
+    filter: Option<String>,
+    /// Only devices that fit the filter saved under this name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["devices", "tags", "filter"])]
+    group: Option<String>,
+    /// With tags, a filter or a group: only devices that fit when the rollout starts, none later
+    #[arg(long = "static", conflicts_with = "devices")]
+    fixed: bool,
     /// Most assignments under way at once
     #[arg(long)]
     max_in_flight: Option<u32>,
@@ -74,11 +83,16 @@ impl Request {
             packages.push(json!({ "name": name, "version": version }));
         }
         let tags: Map<String, Value> = self.tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        let target = match (self.devices.is_empty(), tags.is_empty()) {
-            (true, true) => json!({ "all": true }),
-            (false, _) => json!({ "device_ids": self.devices }),
-            (true, false) => json!({ "tags": tags }),
+        let mut target = match (&self.filter, &self.group) {
+            (Some(filter), _) => json!({ "filter": filter }),
+            (None, Some(group)) => json!({ "group": group }),
+            (None, None) if !self.devices.is_empty() => json!({ "device_ids": self.devices }),
+            (None, None) if !tags.is_empty() => json!({ "tags": tags }),
+            (None, None) => json!({ "all": true }),
         };
+        if self.fixed {
+            target["static"] = json!(true);
+        }
         let policy = self.policy();
         let rollback = self.allow_rollback;
         let mut body = json!({ "packages": packages, "allow_rollback": rollback, "target": target, "policy": policy });
@@ -153,6 +167,9 @@ mod tests {
         );
         let careful = body("x app1=2 --tag region=east --stage 1 --stage 50% --health-window 2m --attempts 1");
         assert_eq!(careful["target"], json!({"tags": {"region": "east"}}));
+        assert_eq!(body("x app1=2 --filter online --static")["target"], json!({"filter": "online", "static": true}));
+        assert_eq!(body("x app1=2 --group old")["target"], json!({"group": "old"}));
+        assert!(Line::try_parse_from("x app1=2 --filter online --tag a=b".split(' ')).is_err());
         assert_eq!(careful["policy"]["stages"], json!([{"count": 1}, {"percent": 50.0}]));
         assert_eq!(careful["policy"]["health_window_s"], 120);
     }

@@ -115,9 +115,11 @@ impl World {
         let arrival = Arrival {
             key_id: key,
             device_id: DeviceId::new(&format!("d{key}")).unwrap(),
+            name: String::new(),
             tags: Tags::new(),
             session,
             modules: self.running[&key].clone(),
+            sample: None,
         };
         let effects = self.engine.arrived(self.now, arrival);
         self.carry_out(effects);

@@ -223,7 +223,7 @@ impl Engine {
         let Some(known) = self.online.get(&key) else { return };
         let wanted = |course: &Course| {
             let rollout = &course.rollout;
-            !course.is_member(key) && rollout.open_stages > 0 && rollout.target.includes(&known.device_id, &known.tags)
+            !course.is_member(key) && rollout.open_stages > 0 && rollout.target.includes(&known.subject())
         };
         let ids: Vec<RolloutId> =
             self.courses.iter().rev().filter(|(_, course)| wanted(course)).map(|(id, _)| *id).collect();

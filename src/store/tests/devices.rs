@@ -73,7 +73,10 @@ fn an_enrolment_token_lets_in_as_many_new_devices_as_it_says() {
         assert_eq!(again, refused(JoinRefusal::AlreadyEnrolled));
         assert!(store.allow_enrolment(&id("t-1"), true).await.unwrap());
         let again = store.join(hello("t-1", auth, &[], 3)).await.unwrap();
-        assert_eq!(again, JoinOutcome::Joined { key_id, tags: Tags::new(), enrolled: true });
+        assert_eq!(
+            again,
+            JoinOutcome::Joined { key_id, name: "t-1".to_owned(), tags: Tags::new(), sample: None, enrolled: true }
+        );
         assert_eq!(store.device_auth(&own, at(4)).await.unwrap(), None, "the old token is replaced");
         assert!(!store.device_by_key(key_id).await.unwrap().unwrap().may_enrol_again);
 
@@ -112,7 +115,16 @@ fn a_devices_own_token_is_for_no_other_device() {
             assert_eq!(refused, JoinOutcome::Refused(JoinRefusal::WrongDevice));
         }
         let welcome = store.join(hello("t-1", auth, &[], 1)).await.unwrap();
-        assert_eq!(welcome, JoinOutcome::Joined { key_id: key, tags: Tags::new(), enrolled: false });
+        assert_eq!(
+            welcome,
+            JoinOutcome::Joined {
+                key_id: key,
+                name: "t-1".to_owned(),
+                tags: Tags::new(),
+                sample: None,
+                enrolled: false
+            }
+        );
         assert!(store.set_device_token(&id("t-1"), None).await.unwrap());
         assert_eq!(store.device_auth(&hash("own"), at(2)).await.unwrap(), None);
     });
@@ -275,5 +287,36 @@ fn a_cursor_of_another_list_is_refused() {
         }
         assert_eq!(store.packages(None, Some("00".to_owned()), 5).await.unwrap(), Err(BadCursor));
         assert_eq!(store.rollouts(Some("00".to_owned()), 5).await.unwrap(), Err(BadCursor));
+    });
+}
+
+#[test]
+fn a_filter_narrows_the_list_in_every_order_page_by_page() {
+    on_each_database(|store| async move {
+        for number in 0..30 {
+            let version = format!("1.{number}");
+            joined(&store, &format!("t-{number:02}"), &[("app1", &version)], number).await;
+        }
+        let key = store.device(&id("t-05")).await.unwrap().unwrap().key_id;
+        store.record(RecordBatch { reports: vec![record(key, 30, 88.0)], ..RecordBatch::default() }).await.unwrap();
+        for sort in [DeviceSort::Name, DeviceSort::DeviceId, DeviceSort::Online, DeviceSort::LastReport] {
+            for descending in [false, true] {
+                let filter = Some(Filter::parse("module.app1 >= 1.9 and not id = t-20 or cpu > 80").unwrap());
+                let mut query = DeviceQuery { filter, sort, descending, limit: 4, ..DeviceQuery::default() };
+                assert_eq!(store.device_count(query.clone()).await.unwrap(), 21);
+                let mut seen = Vec::new();
+                loop {
+                    let page = store.devices(query.clone()).await.unwrap().unwrap();
+                    assert!(page.items.len() == 4 || page.next.is_none());
+                    seen.extend(page.items.into_iter().map(|device| device.device_id.to_string()));
+                    let Some(next) = page.next else { break };
+                    query.after = Some(next);
+                }
+                let all = store.devices(DeviceQuery { sort, descending, limit: 500, ..DeviceQuery::default() });
+                let all = all.await.unwrap().unwrap().items.into_iter().map(|device| device.device_id.to_string());
+                let wanted = all.filter(|id| id == "t-05" || (id.as_str() >= "t-09" && id != "t-20"));
+                assert_eq!(seen, wanted.collect::<Vec<_>>(), "{sort:?} {descending}");
+            }
+        }
     });
 }

@@ -1,6 +1,7 @@
 //! The store's verbs, against SQLite always and against MariaDB where `tests/mariadb/run` offers one.
 
 mod accounts;
+mod audit;
 mod databases;
 mod devices;
 mod reports;

@@ -192,7 +192,12 @@ fn a_target_finds_its_devices() {
         let found = async |target: Target| -> Vec<String> {
             let candidates = store.candidates(&target).await.unwrap();
             assert!(candidates.iter().all(|c| c.modules == modules(&[("app1", "1.0")])));
-            assert!(candidates.iter().all(|c| target.includes(&c.device_id, &c.tags)));
+            let later = |c: &Candidate| {
+                let Candidate { device_id, name, online, tags, modules, .. } = c;
+                target.includes(&Subject { device_id, name, online: *online, tags, modules, sample: None })
+            };
+            let fixed = matches!(target, Target::Static(_));
+            assert!(candidates.iter().all(|c| later(c) != fixed));
             candidates.into_iter().map(|candidate| candidate.device_id.to_string()).collect()
         };
         assert_eq!(found(Target::All).await, ["a", "b", "c"]);
@@ -200,6 +205,11 @@ fn a_target_finds_its_devices() {
         assert_eq!(found(Target::Tags(tags(&[("region", "east")]))).await, ["a", "b"]);
         assert_eq!(found(Target::Tags(tags(&[("region", "east"), ("kind", "bus")]))).await, ["a"]);
         assert_eq!(found(Target::Tags(tags(&[("region", "west")]))).await, [] as [&str; 0]);
+        let filter = |text| Target::Filter(Filter::parse(text).unwrap());
+        assert_eq!(found(filter("tag.region = east and tag.kind != bus")).await, ["b"]);
+        assert_eq!(found(filter("id in (c, a) or name = b")).await, ["a", "b", "c"]);
+        assert_eq!(found(filter("cpu > 0")).await, [] as [&str; 0]);
+        assert_eq!(found(Target::Static(Box::new(filter("not tag.region = east")))).await, ["c"]);
     });
 }
 

@@ -87,6 +87,19 @@ fn a_rollout_to_100_000_devices() {
         let begun = Instant::now();
         assert_eq!(store.candidates(&Target::All).await.unwrap().len(), keys.len());
         told("candidates", keys.len(), begun);
+        for text in ["module.app1 < 2 and not tag.region = east", "cpu > 80 or id ~ 999"] {
+            let filter = Filter::parse(text).unwrap();
+            let begun = Instant::now();
+            let found = store.candidates(&Target::Filter(filter.clone())).await.unwrap().len();
+            told(&format!("candidates by `{text}`, {found} of"), keys.len(), begun);
+            let begun = Instant::now();
+            let query = DeviceQuery { filter: Some(filter), limit: 100, ..DeviceQuery::default() };
+            assert_eq!(store.device_count(query.clone()).await.unwrap() as usize, found);
+            told("counted", keys.len(), begun);
+            let begun = Instant::now();
+            store.devices(query).await.unwrap().unwrap();
+            told("a page of them", 100, begun);
+        }
         let begun = Instant::now();
         store.rollout_devices(id, None, None, 100).await.unwrap().unwrap();
         told("progress rows", 100, begun);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::enrolment_tokens::lasts;
 use super::{done, found, from_path, short_list};
-use crate::domain::{ApiToken, Role, TokenKind, check_account_name, millis_rfc3339};
+use crate::domain::{ApiToken, Role, Timestamp, TokenKind, check_account_name, millis_rfc3339};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
 use crate::web::access::Admin;
@@ -27,7 +27,8 @@ pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Api)?;
     let expires_at = lasts.map(|lasts| now + lasts);
-    let added = state.store.add_api_token(&name, role, &hash, &admin.name, expires_at, now).await?;
+    let acting = state.acting(&admin, "token.add", &name, &token_details(role, expires_at));
+    let added = acting.add_api_token(&name, role, &hash, &admin.name, expires_at, now).await?;
     tracing::info!(id = added.id, name, %role, by = admin.name, "API token made");
     let location = format!("/api/v1/tokens/{}", added.id);
     let mut shown = view(&added);
@@ -50,9 +51,16 @@ pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer
 /// 404
 pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let id: i64 = from_path(&id, "token")?;
-    found(state.store.revoke_api_token(id).await?, "token")?;
+    let acting = state.acting(&admin, "token.revoke", &id.to_string(), &json!({}));
+    found(acting.revoke_api_token(id).await?, "token")?;
     tracing::info!(id, by = admin.name, "API token revoked");
     Ok(done())
+}
+
+/// What the audit log keeps of a new token.
+#[must_use]
+pub fn token_details(role: Role, expires_at: Option<Timestamp>) -> Value {
+    json!({ "role": role, "expires_at": expires_at.map(millis_rfc3339::text) })
 }
 
 fn view(token: &ApiToken) -> Value {

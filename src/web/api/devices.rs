@@ -27,6 +27,7 @@ pub fn query(params: &mut Params) -> DeviceQuery {
         tag: params.take_with("tag", parse_tag),
         module: params.take("module"),
         version: params.take("version"),
+        filter: params.take("filter"),
         sort,
         descending,
         after: params.text("after"),
@@ -59,7 +60,7 @@ fn short(text: &str, most: usize) -> Result<(), String> {
     if text.chars().count() > most { Err(format!("must be at most {most} characters")) } else { Ok(()) }
 }
 
-/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&sort=&limit=&after=`
+/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&filter=&sort=&limit=&after=`
 ///
 /// # Errors
 /// 422
@@ -109,7 +110,12 @@ pub async fn history(state: web::Data<WebState>, _: Viewer, id: web::Path<String
 ///
 /// # Errors
 /// 404, 422
-pub async fn change(state: web::Data<WebState>, _: Operator, id: web::Path<String>, mut body: JsonBody) -> Answer {
+pub async fn change(
+    state: web::Data<WebState>,
+    operator: Operator,
+    id: web::Path<String>,
+    mut body: JsonBody,
+) -> Answer {
     let name: Option<String> = body.take("name");
     let tags: Option<Tags> = body.take("tags");
     body.check("name", name.as_ref(), |name| check_name(name));
@@ -117,7 +123,8 @@ pub async fn change(state: web::Data<WebState>, _: Operator, id: web::Path<Strin
     body.finish()?;
     let device = find(&state, &id).await?;
     let device_id = &device.device_id;
-    found(state.store.update_device(device_id, name, tags).await?, "device")?;
+    let acting = state.acting(&operator, "device.change", device_id.as_str(), &json!({ "name": name, "tags": tags }));
+    found(acting.update_device(device_id, name, tags).await?, "device")?;
     state.fleet.device_changed(device.key_id).await;
     let device = find(&state, device_id.as_str()).await?;
     Ok(HttpResponse::Ok().json(Known::read(&state, device).await?.page()))
@@ -158,7 +165,8 @@ pub fn check_tags(tags: &Tags) -> Result<(), String> {
 /// 404
 pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let device_id: DeviceId = from_path(&id, "device")?;
-    let deleted = state.store.delete_device(&device_id).await?;
+    let acting = state.acting(&admin, "device.delete", device_id.as_str(), &json!({}));
+    let deleted = acting.delete_device(&device_id).await?;
     let key_id = deleted.ok_or_else(|| ApiError::not_found("such device"))?;
     tracing::info!(%device_id, %key_id, by = admin.name, "device deleted");
     state.fleet.device_deleted(key_id).await;
@@ -172,7 +180,9 @@ pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
 /// 404
 pub async fn allow_enrolment(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
-    found(state.store.allow_enrolment(&device.device_id, true).await?, "device")?;
+    let details = json!({ "allowed": true });
+    let acting = state.acting(&admin, "device.allow_enrolment", device.device_id.as_str(), &details);
+    found(acting.allow_enrolment(&device.device_id, true).await?, "device")?;
     tracing::info!(device_id = %device.device_id, by = admin.name, "device may enrol again");
     show(&state, &device.device_id).await
 }
@@ -183,7 +193,8 @@ pub async fn allow_enrolment(state: web::Data<WebState>, admin: Admin, id: web::
 /// 404
 pub async fn revoke_token(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
-    found(state.store.set_device_token(&device.device_id, None).await?, "device")?;
+    let acting = state.acting(&admin, "device.revoke_token", device.device_id.as_str(), &json!({}));
+    found(acting.set_device_token(&device.device_id, None).await?, "device")?;
     tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
     state.fleet.disconnect(device.key_id, REVOKED, "revoked");
     show(&state, &device.device_id).await

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{done, found, from_path, short_list};
-use crate::domain::{EnrolmentToken, TokenKind, millis_rfc3339};
+use crate::domain::{EnrolmentToken, Timestamp, TokenKind, millis_rfc3339};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
 use crate::web::access::Admin;
@@ -27,7 +27,9 @@ pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -
     body.finish()?;
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Enrolment)?;
-    let added = state.store.add_enrolment_token(&hash, uses, lasts.map(|lasts| now + lasts), &admin.name, now).await?;
+    let expires_at = lasts.map(|lasts| now + lasts);
+    let acting = state.acting(&admin, "enrolment_token.add", "", &enrolment_details(uses, expires_at));
+    let added = acting.add_enrolment_token(&hash, uses, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
     let location = format!("/api/v1/enrolment-tokens/{}", added.id);
     let mut shown = view(&added);
@@ -60,9 +62,16 @@ pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer
 /// 404
 pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let id: i64 = from_path(&id, "token")?;
-    found(state.store.revoke_enrolment_token(id).await?, "token")?;
+    let acting = state.acting(&admin, "enrolment_token.revoke", &id.to_string(), &json!({}));
+    found(acting.revoke_enrolment_token(id).await?, "token")?;
     tracing::info!(id, by = admin.name, "enrolment token revoked");
     Ok(done())
+}
+
+/// What the audit log keeps of a new token.
+#[must_use]
+pub fn enrolment_details(uses: Option<u32>, expires_at: Option<Timestamp>) -> Value {
+    json!({ "uses": uses, "expires_at": expires_at.map(millis_rfc3339::text) })
 }
 
 fn view(token: &EnrolmentToken) -> Value {

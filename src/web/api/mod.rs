@@ -1,10 +1,13 @@
 //! The API, one file a resource. `/api/v1/...`, JSON.
 
 pub mod api_tokens;
+pub mod audit;
 pub mod device_views;
 pub mod devices;
 pub mod enrolment_tokens;
+pub mod groups;
 pub mod modules;
+pub mod openapi;
 pub mod package_file;
 pub mod packages;
 pub mod rollout_acts;

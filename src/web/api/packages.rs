@@ -69,7 +69,8 @@ pub async fn remove(
     version: &Version,
 ) -> Result<(), ApiError> {
     let _catalogue = state.gates.catalogue.lock().await;
-    match state.store.delete_package(name, version).await? {
+    let acting = state.acting(operator, "package.delete", &format!("{name} {version}"), &serde_json::json!({}));
+    match acting.delete_package(name, version).await? {
         DeletePackage::Deleted { package, last_of_its_bytes } => {
             tracing::info!(%name, %version, by = operator.name, "package deleted");
             if last_of_its_bytes {

@@ -24,7 +24,7 @@ const POINTS: i64 = 500;
 /// # Errors
 /// 404, 409
 pub async fn pause(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    steer(&state, &operator, &id, Steering::Pause).await
+    steer(&state, &operator, &id, Steering::Pause, "rollout.pause").await
 }
 
 /// `POST /api/v1/rollouts/{id}/resume`
@@ -32,7 +32,7 @@ pub async fn pause(state: web::Data<WebState>, operator: Operator, id: web::Path
 /// # Errors
 /// 404, 409
 pub async fn resume(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    steer(&state, &operator, &id, Steering::Resume).await
+    steer(&state, &operator, &id, Steering::Resume, "rollout.resume").await
 }
 
 /// `POST /api/v1/rollouts/{id}/cancel`
@@ -40,7 +40,7 @@ pub async fn resume(state: web::Data<WebState>, operator: Operator, id: web::Pat
 /// # Errors
 /// 404, 409
 pub async fn cancel(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    steer(&state, &operator, &id, Steering::Cancel).await
+    steer(&state, &operator, &id, Steering::Cancel, "rollout.cancel").await
 }
 
 /// `POST /api/v1/rollouts/{id}/launch`: a draft goes out, or asks for a second person.
@@ -48,7 +48,7 @@ pub async fn cancel(state: web::Data<WebState>, operator: Operator, id: web::Pat
 /// # Errors
 /// 404, 409
 pub async fn launch(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    steer(&state, &operator, &id, Steering::Launch).await
+    steer(&state, &operator, &id, Steering::Launch, "rollout.launch").await
 }
 
 /// `POST /api/v1/rollouts/{id}/approve`
@@ -56,12 +56,13 @@ pub async fn launch(state: web::Data<WebState>, operator: Operator, id: web::Pat
 /// # Errors
 /// 403 for the one who asked for it, 404, 409
 pub async fn approve(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
-    steer(&state, &operator, &id, Steering::Approve).await
+    steer(&state, &operator, &id, Steering::Approve, "rollout.approve").await
 }
 
-async fn steer(state: &WebState, operator: &Operator, id: &str, how: Steering) -> Answer {
-    let id = from_path(id, "rollout")?;
+async fn steer(state: &WebState, operator: &Operator, id: &str, how: Steering, verb: &str) -> Answer {
+    let id: RolloutId = from_path(id, "rollout")?;
     state.fleet.steer(id, how, &operator.name).await?;
+    state.tell(operator, verb, &id.to_string(), &json!({})).await;
     show(state, id).await
 }
 
@@ -83,6 +84,7 @@ pub async fn retry(
         Some(names) => Some(keys_of(&state, &names).await?),
     };
     let retried = state.fleet.retry(id, only, &operator.name).await?;
+    state.tell(&operator, "rollout.retry", &id.to_string(), &json!({ "retried": retried })).await;
     let summary = find(&state, id).await?;
     Ok(HttpResponse::Ok().json(Acted { rollout: RolloutView::from(&summary), outcome: json!({ "retried": retried }) }))
 }
@@ -112,6 +114,7 @@ async fn keys_of(state: &WebState, names: &[DeviceId]) -> Result<Vec<KeyId>, Api
 pub async fn rollback(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
     let id: RolloutId = from_path(&id, "rollout")?;
     let taken_back: TakenBack = state.fleet.take_back(id, &operator.name).await?;
+    state.tell(&operator, "rollout.rollback", &id.to_string(), &json!({ "way_back": taken_back.way_back })).await;
     let summary = find(&state, id).await?;
     Ok(HttpResponse::Ok().json(Acted { rollout: RolloutView::from(&summary), outcome: taken_back }))
 }
@@ -220,6 +223,6 @@ pub async fn quarantine(state: web::Data<WebState>, _: Viewer, params: Params) -
 pub async fn free(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
     let device = find_device(&state, &id).await?;
     let freed = state.fleet.free(device.key_id).await?;
-    tracing::info!(key_id = %device.key_id, by = operator.name, freed, "a device was freed from quarantine");
+    state.tell(&operator, "device.free", device.device_id.as_str(), &json!({ "packages": freed })).await;
     Ok(done())
 }

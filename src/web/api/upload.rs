@@ -80,7 +80,9 @@ pub async fn receive(
         created_by: operator.name.clone(),
         now: state.clock.now(),
     };
-    let added = state.store.add_package(package).await;
+    let subject = format!("{} {}", package.name, package.version);
+    let details = serde_json::json!({ "size": size, "sha256": sha256 });
+    let added = state.acting(&operator, "package.add", &subject, &details).add_package(package).await;
     match &added {
         Ok(AddPackage::Added(package)) => {
             let (name, version) = (&package.name, &package.version);

@@ -34,7 +34,8 @@ pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -
 /// 409 when the name is taken.
 pub async fn create(state: &WebState, admin: &Admin, name: &str, password: &str, role: Role) -> Result<User, ApiError> {
     let hash = sign_in::hash(state, password).await?;
-    let added = state.store.add_user(name, &hash, role, state.clock.now()).await?;
+    let acting = state.acting(admin, "user.add", name, &json!({ "role": role }));
+    let added = acting.add_user(name, &hash, role, state.clock.now()).await?;
     let taken = || ApiError::conflict("name_taken", "A user has this name already.").with_field("name", "is taken");
     let user = added.ok_or_else(taken)?;
     tracing::info!(user = user.name, %role, by = admin.name, "user added");
@@ -61,13 +62,13 @@ pub async fn change(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
     body.finish()?;
     let user = find(&state, &id).await?;
     if let Some(role) = role.filter(|role| *role != user.role)
-        && !state.store.set_role(user.id, role).await?
+        && !state.acting(&admin, "user.set_role", &user.name, &json!({ "role": role })).set_role(user.id, role).await?
     {
         return Err(last_admin());
     }
     if let Some(password) = password {
         let hash = sign_in::hash(&state, &password).await?;
-        state.store.set_password(user.id, &hash).await?;
+        state.acting(&admin, "user.set_password", &user.name, &json!({})).set_password(user.id, &hash).await?;
     }
     tracing::info!(user = user.name, by = admin.name, "user changed");
     Ok(HttpResponse::Ok().json(view(&find(&state, &id).await?)))
@@ -79,7 +80,7 @@ pub async fn change(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
 /// 404, 409 for the last admin
 pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let user = find(&state, &id).await?;
-    if !state.store.delete_user(user.id).await? {
+    if !state.acting(&admin, "user.delete", &user.name, &json!({})).delete_user(user.id).await? {
         return Err(last_admin());
     }
     tracing::info!(user = user.name, by = admin.name, "user deleted");

@@ -1,6 +1,7 @@
 //! What can be done to one terminal: name, tags, enrolling again, revoking its token, deleting it.
 
 use actix_web::{HttpRequest, web};
+use serde_json::json;
 
 use super::answer::{again, go_done, show};
 use super::device::{find, read, read_tags};
@@ -20,7 +21,7 @@ use crate::web::error::{Answer, ApiError};
 pub async fn change(
     request: HttpRequest,
     state: web::Data<WebState>,
-    _: Operator,
+    operator: Operator,
     id: web::Path<String>,
     body: web::Bytes,
 ) -> Answer {
@@ -46,7 +47,9 @@ pub async fn change(
         return again(&request, page);
     }
     let device = find(&state, &id).await?;
-    if !state.store.update_device(&device.device_id, Some(new_name), Some(new_tags)).await? {
+    let details = json!({ "name": new_name, "tags": new_tags });
+    let acting = state.acting(&operator, "device.change", device.device_id.as_str(), &details);
+    if !acting.update_device(&device.device_id, Some(new_name), Some(new_tags)).await? {
         return Err(gone());
     }
     state.fleet.device_changed(device.key_id).await;
@@ -60,7 +63,8 @@ pub async fn change(
 pub async fn free(state: web::Data<WebState>, operator: Operator, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
     let freed = state.fleet.free(device.key_id).await?;
-    tracing::info!(device_id = %device.device_id, freed, by = operator.name, "a device was freed from quarantine");
+    let details = serde_json::json!({ "packages": freed });
+    state.tell(&operator, "device.free", device.device_id.as_str(), &details).await;
     Ok(go_done(&path(&device), "device_freed"))
 }
 
@@ -76,7 +80,9 @@ pub async fn allow_enrolment(
 ) -> Answer {
     let device = find(&state, &id).await?;
     let allowed = Pairs::of_form(&body).text("allowed") == "true";
-    if !state.store.allow_enrolment(&device.device_id, allowed).await? {
+    let details = json!({ "allowed": allowed });
+    let acting = state.acting(&admin, "device.allow_enrolment", device.device_id.as_str(), &details);
+    if !acting.allow_enrolment(&device.device_id, allowed).await? {
         return Err(gone());
     }
     tracing::info!(device_id = %device.device_id, allowed, by = admin.name, "enrolling again was decided");
@@ -98,7 +104,8 @@ pub async fn ask_revoke(request: HttpRequest, state: web::Data<WebState>, _: Adm
 /// 404
 pub async fn revoke(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
-    if !state.store.set_device_token(&device.device_id, None).await? {
+    let acting = state.acting(&admin, "device.revoke_token", device.device_id.as_str(), &json!({}));
+    if !acting.set_device_token(&device.device_id, None).await? {
         return Err(gone());
     }
     tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
@@ -121,7 +128,8 @@ pub async fn ask_delete(request: HttpRequest, state: web::Data<WebState>, _: Adm
 /// 404
 pub async fn delete(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
     let device = find(&state, &id).await?;
-    let key_id = state.store.delete_device(&device.device_id).await?.ok_or_else(gone)?;
+    let acting = state.acting(&admin, "device.delete", device.device_id.as_str(), &json!({}));
+    let key_id = acting.delete_device(&device.device_id).await?.ok_or_else(gone)?;
     tracing::info!(device_id = %device.device_id, %key_id, by = admin.name, "device deleted");
     state.fleet.device_deleted(key_id).await;
     Ok(go_done("/devices", "device_deleted"))

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
-use super::answer::show;
-use super::form::{Pairs, query};
+use super::answer::{again, show};
+use super::filter_box::FilterBox;
+use super::form::{Pairs, query, url_part};
 use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::domain::{Assignment, Device, DeviceId, KeyId, ModuleName, Timestamp, Version};
-use crate::store::{DeviceQuery, DeviceSort, Page};
+use crate::store::{DeviceQuery, DeviceSort, Group, Page};
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::{Answer, ApiError};
@@ -24,7 +25,7 @@ const CHOICES: usize = 200;
 
 #[derive(Debug, Serialize)]
 pub struct Devices {
-    pub filter: Filter,
+    pub filter: Asked,
     pub columns: Vec<ModuleName>,
     /// Modules without a column.
     pub more_columns: usize,
@@ -40,6 +41,20 @@ pub struct Devices {
     pub tags: Vec<String>,
     pub modules: Vec<ModuleName>,
     pub versions: Vec<Version>,
+    /// Filters that were saved.
+    pub groups: Vec<GroupLink>,
+}
+
+/// A saved filter, and where it leads.
+#[derive(Debug, Serialize)]
+pub struct GroupLink {
+    pub name: String,
+    /// As a part of a path.
+    pub path: String,
+    pub filter: String,
+    pub href: String,
+    /// Whether the list is filtered by it now.
+    pub chosen: bool,
 }
 
 impl View for Devices {
@@ -48,7 +63,7 @@ impl View for Devices {
 
 /// What the reader asked for, as typed.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Filter {
+pub struct Asked {
     pub q: String,
     /// `true`, `false`, or empty for both.
     pub online: String,
@@ -56,6 +71,8 @@ pub struct Filter {
     pub tag: String,
     pub module: String,
     pub version: String,
+    /// In the language of filters.
+    pub filter: FilterBox,
     pub sort: String,
     pub descending: bool,
     /// Whether any of it narrows the list.
@@ -119,7 +136,7 @@ impl DeviceRow {
     }
 }
 
-impl Filter {
+impl Asked {
     /// Reads the query of the page.
     #[must_use]
     pub fn of(pairs: &Pairs) -> Self {
@@ -130,13 +147,15 @@ impl Filter {
             tag: text("tag"),
             module: text("module"),
             version: text("version"),
+            filter: FilterBox::typed(pairs.raw("filter")),
             sort: text("sort"),
             descending: pairs.text("order") == "descending",
             narrows: false,
             impossible: false,
         };
-        filter.narrows =
-            [&filter.q, &filter.online, &filter.tag, &filter.module, &filter.version].iter().any(|f| !f.is_empty());
+        filter.narrows = [&filter.q, &filter.online, &filter.tag, &filter.module, &filter.version, &filter.filter.text]
+            .iter()
+            .any(|f| !f.is_empty());
         filter.impossible = (!filter.module.is_empty() && ModuleName::new(&filter.module).is_err())
             || (!filter.version.is_empty() && Version::new(&filter.version).is_err());
         filter
@@ -156,6 +175,7 @@ impl Filter {
             tag,
             module: ModuleName::new(&self.module).ok(),
             version: Version::new(&self.version).ok(),
+            filter: self.filter.filter.clone(),
             sort: self.device_sort(),
             descending: self.descending,
             after,
@@ -181,6 +201,7 @@ impl Filter {
             ("tag", &self.tag),
             ("module", &self.module),
             ("version", &self.version),
+            ("filter", &self.filter.text),
             ("sort", sort),
             ("order", if descending { "descending" } else { "" }),
             ("after", after.unwrap_or_default()),
@@ -214,17 +235,17 @@ impl Filter {
     }
 }
 
-/// `GET /devices?q=&online=&tag=&module=&version=&sort=&order=&after=`
+/// `GET /devices?q=&online=&tag=&module=&version=&filter=&sort=&order=&after=`
 ///
 /// # Errors
 /// 422 for a place that the list does not have.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) -> Answer {
     let pairs = Pairs::of_query(&request);
-    let filter = Filter::of(&pairs);
+    let filter = Asked::of(&pairs);
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
     let further = after.is_some();
     let total = state.store.device_count(DeviceQuery { limit: 1, ..DeviceQuery::default() }).await?;
-    let (page, matching) = match filter.impossible {
+    let (page, matching) = match filter.impossible || filter.filter.fault.is_some() {
         true => (Page { items: Vec::new(), next: None }, 0),
         false => find(&state, &filter, after).await?,
     };
@@ -235,7 +256,9 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
     let newest = state.store.newest_assignments(page.items.iter().map(|device| device.key_id).collect()).await?;
     let beside = Beside { newest: &newest, transfer: &|key, module| state.fleet.transfer(key, module) };
     let tags = state.store.tag_values().await?;
+    let groups = state.store.group_list().await?.into_iter().map(|group| group_link(group, &filter)).collect();
     let body = Devices {
+        groups,
         more_columns: names.len() - columns.len(),
         rows: page.items.iter().map(|device| DeviceRow::new(device, &columns, &beside)).collect(),
         columns,
@@ -249,10 +272,20 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         versions: modules.into_iter().flat_map(|m| m.devices).map(|(version, _)| version).take(CHOICES).collect(),
         filter,
     };
-    show(&request, body)
+    if body.filter.filter.fault.is_some() { again(&request, body) } else { show(&request, body) }
 }
 
-async fn find(state: &WebState, filter: &Filter, after: Option<String>) -> Result<(Page<Device>, u64), ApiError> {
+fn group_link(group: Group, asked: &Asked) -> GroupLink {
+    GroupLink {
+        href: format!("/devices{}", query(&[("filter", group.filter.as_str())])),
+        path: url_part(&group.name),
+        chosen: asked.filter.filter.as_ref() == Some(&group.filter),
+        filter: group.filter.into(),
+        name: group.name,
+    }
+}
+
+async fn find(state: &WebState, filter: &Asked, after: Option<String>) -> Result<(Page<Device>, u64), ApiError> {
     let page = state.store.devices(filter.query(after)).await??;
     Ok((page, state.store.device_count(filter.query(None)).await?))
 }
@@ -261,8 +294,8 @@ async fn find(state: &WebState, filter: &Filter, after: Option<String>) -> Resul
 mod tests {
     use super::*;
 
-    fn filter(pairs: &[(&str, &str)]) -> Filter {
-        Filter::of(&Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()))
+    fn filter(pairs: &[(&str, &str)]) -> Asked {
+        Asked::of(&Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()))
     }
 
     #[test]
@@ -280,5 +313,9 @@ mod tests {
         assert_eq!(query.online, Some(false));
         assert!(filter(&[("module", "no module")]).impossible);
         assert!(!filter(&[("sort", "name")]).narrows);
+        let typed = filter(&[("filter", "module.app1 < 2"), ("q", "bus")]);
+        assert!(typed.query(None).filter.is_some_and(|filter| filter.as_str() == "module.app1 < 2"));
+        assert_eq!(typed.page(None), "/devices?q=bus&filter=module.app1%20%3C%202");
+        assert!(filter(&[("filter", "module.app1 <")]).filter.fault.is_some());
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::TokenKind;
 use crate::store::secrets::new_token;
 use crate::web::WebState;
 use crate::web::access::Admin;
+use crate::web::api::enrolment_tokens::enrolment_details;
 use crate::web::error::{Answer, ApiError};
 use crate::web::sign_in::go_to;
 
@@ -61,7 +62,8 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Enrolment)?;
     let expires_at = lasts.map(|hours| now + TimeDelta::hours(hours));
-    let added = state.store.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
+    let acting = state.acting(&admin, "enrolment_token.add", "", &enrolment_details(limit, expires_at));
+    let added = acting.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
     state.pages.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
     Ok(go_to("/enrol", None))
@@ -72,7 +74,8 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
 /// # Errors
 /// 404
 pub async fn revoke(state: web::Data<WebState>, admin: Admin, id: web::Path<i64>) -> Answer {
-    if !state.store.revoke_enrolment_token(*id).await? {
+    let acting = state.acting(&admin, "enrolment_token.revoke", &id.to_string(), &serde_json::json!({}));
+    if !acting.revoke_enrolment_token(*id).await? {
         return Err(ApiError::not_found("such token"));
     }
     tracing::info!(id = *id, by = admin.name, "enrolment token revoked");

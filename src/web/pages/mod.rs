@@ -6,6 +6,7 @@
 
 mod answer;
 mod chart;
+mod filter_box;
 mod form;
 mod modules;
 mod once;
@@ -13,11 +14,13 @@ mod shell;
 
 pub mod account;
 pub mod assets;
+pub mod audit;
 pub mod course;
 pub mod device;
 pub mod device_edit;
 pub mod devices;
 pub mod enrol;
+pub mod groups;
 pub mod notice;
 pub mod overview;
 pub mod packages;

@@ -89,6 +89,9 @@ pub struct TargetWords {
     pub devices: Option<usize>,
     /// `region=east, kind=bus`
     pub tags: Option<String>,
+    pub filter: Option<String>,
+    /// Whether terminals that come to fit later stay out.
+    pub fixed: bool,
 }
 
 /// The policy, as the page says it.
@@ -213,6 +216,8 @@ impl From<&Target> for TargetWords {
         match target {
             Target::All => Self { all: true, ..Self::default() },
             Target::DeviceIds(ids) => Self { devices: Some(ids.len()), ..Self::default() },
+            Target::Filter(filter) => Self { filter: Some(filter.to_string()), ..Self::default() },
+            Target::Static(target) => Self { fixed: true, ..Self::from(target.as_ref()) },
             Target::Tags(tags) => {
                 let words: Vec<String> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 Self { tags: Some(shown(&words.join(", "))), ..Self::default() }

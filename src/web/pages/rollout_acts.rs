@@ -17,7 +17,7 @@ use crate::web::error::Answer;
 /// 404; what the state forbids is said on the page.
 pub async fn pause(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.steer(number(&id)?, Steering::Pause, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_paused").await
+    acted(&request, &state, (&who, "rollout.pause"), &id, outcome, "rollout_paused").await
 }
 
 /// `POST /rollouts/{id}/resume`
@@ -26,7 +26,7 @@ pub async fn pause(request: HttpRequest, state: web::Data<WebState>, who: Operat
 /// 404; what the state forbids is said on the page.
 pub async fn resume(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.steer(number(&id)?, Steering::Resume, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_resumed").await
+    acted(&request, &state, (&who, "rollout.resume"), &id, outcome, "rollout_resumed").await
 }
 
 /// `POST /rollouts/{id}/launch`
@@ -35,7 +35,7 @@ pub async fn resume(request: HttpRequest, state: web::Data<WebState>, who: Opera
 /// 404; what the state forbids is said on the page.
 pub async fn launch(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.steer(number(&id)?, Steering::Launch, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_launched").await
+    acted(&request, &state, (&who, "rollout.launch"), &id, outcome, "rollout_launched").await
 }
 
 /// `POST /rollouts/{id}/approve`
@@ -44,7 +44,7 @@ pub async fn launch(request: HttpRequest, state: web::Data<WebState>, who: Opera
 /// 404; what the state forbids is said on the page.
 pub async fn approve(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.steer(number(&id)?, Steering::Approve, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_approved").await
+    acted(&request, &state, (&who, "rollout.approve"), &id, outcome, "rollout_approved").await
 }
 
 /// `POST /rollouts/{id}/retry`: all that ended badly.
@@ -54,7 +54,7 @@ pub async fn approve(request: HttpRequest, state: web::Data<WebState>, who: Oper
 pub async fn retry(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.retry(number(&id)?, None, &who.name).await;
     let done = if matches!(outcome, Ok(0)) { "rollout_retried_none" } else { "rollout_retried" };
-    acted(&request, &state, &id, outcome, done).await
+    acted(&request, &state, (&who, "rollout.retry"), &id, outcome, done).await
 }
 
 /// `GET /rollouts/{id}/cancel`: the question before.
@@ -76,7 +76,7 @@ pub async fn ask_cancel(
 /// 404; what the state forbids is said on the page.
 pub async fn cancel(request: HttpRequest, state: web::Data<WebState>, who: Operator, id: web::Path<String>) -> Answer {
     let outcome = state.fleet.steer(number(&id)?, Steering::Cancel, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_cancelled").await
+    acted(&request, &state, (&who, "rollout.cancel"), &id, outcome, "rollout_cancelled").await
 }
 
 /// `GET /rollouts/{id}/rollback`: the question before.
@@ -103,7 +103,7 @@ pub async fn rollback(
     id: web::Path<String>,
 ) -> Answer {
     let outcome = state.fleet.take_back(number(&id)?, &who.name).await;
-    acted(&request, &state, &id, outcome, "rollout_rolled_back").await
+    acted(&request, &state, (&who, "rollout.rollback"), &id, outcome, "rollout_rolled_back").await
 }
 
 async fn ask(request: &HttpRequest, state: &WebState, id: &str, what: &'static str, verb: &str) -> Answer {
@@ -121,12 +121,16 @@ async fn ask(request: &HttpRequest, state: &WebState, id: &str, what: &'static s
 async fn acted<T>(
     request: &HttpRequest,
     state: &WebState,
+    (who, verb): (&Operator, &str),
     id: &str,
     outcome: Result<T, RolloutError>,
     done: &'static str,
 ) -> Answer {
     let (status, problem) = match outcome {
-        Ok(_) => return Ok(go_done(&format!("/rollouts/{id}"), done)),
+        Ok(_) => {
+            state.tell(who, verb, id, &serde_json::json!({})).await;
+            return Ok(go_done(&format!("/rollouts/{id}"), done));
+        }
         Err(RolloutError::Conflict(reason)) => (StatusCode::CONFLICT, reason),
         Err(error @ RolloutError::SecondPerson) => (StatusCode::FORBIDDEN, error.to_string()),
         Err(RolloutError::Invalid(fields)) => {

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use crate::domain::{DeviceId, ModuleName, Policy, RolloutRequest, Tags, Target, Version};
+use crate::domain::{DeviceId, Groups, ModuleName, Policy, RolloutRequest, Target, Version};
 
+use super::filter_box::{Fault, FilterBox};
 use super::form::{Field, Pairs};
 use super::shell::shown;
 
 /// The names of the form's fields, beside `version.MODULE` and `csrf`.
-pub const FIELDS: [&str; 25] = [
+pub const FIELDS: [&str; 28] = [
     "as_draft",
     "starts_per_minute",
     "windows",
@@ -21,6 +22,9 @@ pub const FIELDS: [&str; 25] = [
     "target",
     "device_ids",
     "tags",
+    "filter",
+    "group",
+    "static",
     "allow_rollback",
     "max_in_flight",
     "stages",
@@ -44,12 +48,19 @@ pub struct RolloutForm {
     pub chosen: Vec<(String, String)>,
     /// What is wrong with the choice as a whole.
     pub packages: Field,
-    /// `all`, `device_ids` or `tags`.
+    /// `all`, `device_ids`, `tags`, `filter` or `group`.
     pub target: Field,
     /// One a line, or with commas or spaces between.
     pub device_ids: Field,
     /// One `name=value` a line.
     pub tags: Field,
+    pub filter: Field,
+    /// Where the filter is wrong.
+    pub fault: Option<Fault>,
+    /// The name of a saved filter.
+    pub group: Field,
+    /// Only terminals that fit now, and none later.
+    pub fixed: bool,
     pub allow_rollback: bool,
     /// Only written down.
     pub draft: bool,
@@ -117,17 +128,20 @@ impl RolloutForm {
         }
         form.allow_rollback = pairs.ticked("allow_rollback");
         form.draft = pairs.ticked("as_draft");
+        form.fixed = pairs.ticked("static");
         let fresh = Self::fresh(policy);
         form.advanced = form.policy_values() != fresh.policy_values();
         form
     }
 
     /// Each text field by its name in the form.
-    fn fields(&mut self) -> [(&'static str, &mut Field); 23] {
+    fn fields(&mut self) -> [(&'static str, &mut Field); 25] {
         [
             ("target", &mut self.target),
             ("device_ids", &mut self.device_ids),
             ("tags", &mut self.tags),
+            ("filter", &mut self.filter),
+            ("group", &mut self.group),
             ("max_in_flight", &mut self.max_in_flight),
             ("stages", &mut self.stages),
             ("max_failures", &mut self.max_failures),
@@ -177,9 +191,9 @@ impl RolloutForm {
     }
 
     /// The request it asks for; `None` when something is wrong, which is then said at its field.
-    pub fn request(&mut self, by: &str) -> Option<RolloutRequest> {
+    pub fn request(&mut self, by: &str, groups: &Groups) -> Option<RolloutRequest> {
         let packages = self.read_packages();
-        let target = self.read_target();
+        let target = self.read_target(groups);
         let policy = self.read_policy();
         if self.has_errors() {
             return None;
@@ -209,16 +223,40 @@ impl RolloutForm {
         packages
     }
 
-    fn read_target(&mut self) -> Option<Target> {
+    fn read_target(&mut self, groups: &Groups) -> Option<Target> {
+        let is_fixed = self.fixed;
+        let fixed = |target: Target| if is_fixed { Target::Static(Box::new(target)) } else { target };
         match self.target.value.as_str() {
             "device_ids" => self.read_device_ids().map(Target::DeviceIds),
-            "tags" => self.read_tags().map(Target::Tags),
+            "tags" => self.read_tags().map(fixed),
+            "filter" => self.read_filter().map(fixed),
+            "group" => {
+                let filter = groups.get(&self.group.value).cloned();
+                if filter.is_none() {
+                    self.group.refuse("choose");
+                }
+                filter.map(Target::Filter).map(fixed)
+            }
             "all" => Some(Target::All),
             _ => {
                 self.target.refuse("choose");
                 None
             }
         }
+    }
+
+    /// The filter that was typed; what is wrong with it is said at its field.
+    pub fn read_filter(&mut self) -> Option<Target> {
+        let typed = FilterBox::typed(&self.filter.value);
+        match (typed.filter, typed.fault) {
+            (Some(filter), _) => return Some(Target::Filter(filter)),
+            (None, Some(fault)) => {
+                self.filter.refuse(&fault.message);
+                self.fault = Some(fault);
+            }
+            (None, None) => self.filter.refuse("required"),
+        }
+        None
     }
 
     fn read_device_ids(&mut self) -> Option<Vec<DeviceId>> {
@@ -237,10 +275,10 @@ impl RolloutForm {
         Some(ids).filter(|_| self.device_ids.error.is_none())
     }
 
-    fn read_tags(&mut self) -> Option<Tags> {
+    fn read_tags(&mut self) -> Option<Target> {
         match super::device::read_tags(&self.tags.value) {
             Ok(tags) if tags.is_empty() => self.tags.refuse("required"),
-            Ok(tags) => return Some(tags),
+            Ok(tags) => return Some(Target::Tags(tags)),
             Err(_) => self.tags.refuse("tag_line"),
         }
         None
@@ -295,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_shortest_form_is_everything_with_the_usual_policy() {
-        let request = form(&[("version.app1", "1.3.0"), ("version.app2", "")]).request("anna").unwrap();
+        let request = form(&[("version.app1", "1.3.0"), ("version.app2", "")]).request("anna", &Groups::new()).unwrap();
         assert_eq!(request.packages.len(), 1);
         assert_eq!((request.target, request.policy), (Target::All, Policy::default()));
     }
@@ -312,7 +350,7 @@ mod tests {
             ("timeout_offered", "5"),
             ("allow_rollback", "yes"),
         ]);
-        let request = { request }.request("anna").unwrap();
+        let request = { request }.request("anna", &Groups::new()).unwrap();
         assert!(matches!(&request.target, Target::DeviceIds(ids) if ids.len() == 3));
         assert_eq!(request.policy.stages, [Stage::Percent(1.0), Stage::Percent(50.0)]);
         assert_eq!((request.policy.health_window_s, request.policy.timeouts_s.offered), (1, 5));
@@ -320,9 +358,27 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_and_a_group_become_the_target() {
+        let groups = Groups::from([("old".to_owned(), crate::domain::Filter::parse("online").unwrap())]);
+        let target = |pairs: &[(&str, &str)]| {
+            let pairs = [&[("version.app1", "2")], pairs].concat();
+            form(&pairs).request("anna", &groups).map(|request| request.target)
+        };
+        let filter = Target::Filter(groups["old"].clone());
+        assert_eq!(target(&[("target", "filter"), ("filter", "online")]), Some(filter.clone()));
+        assert_eq!(target(&[("target", "group"), ("group", "old")]), Some(filter.clone()));
+        let fixed = [("target", "group"), ("group", "old"), ("static", "yes")];
+        assert_eq!(target(&fixed), Some(Target::Static(Box::new(filter))));
+        assert_eq!(target(&[("target", "group"), ("group", "new")]), None);
+        let mut wrong = form(&[("version.app1", "2"), ("target", "filter"), ("filter", "online and")]);
+        assert_eq!(wrong.request("anna", &groups), None);
+        assert!(wrong.filter.error.is_some_and(|error| error.starts_with("at 11")) && wrong.fault.is_some());
+    }
+
+    #[test]
     fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
         let mut form = form(&[("target", "tags"), ("tags", "east"), ("attempts", "0"), ("timeout_offered", "soon")]);
-        assert_eq!(form.request("anna"), None);
+        assert_eq!(form.request("anna", &Groups::new()), None);
         assert_eq!(form.packages.error.as_deref(), Some("choose"));
         assert_eq!((form.tags.value.as_str(), form.tags.error.as_deref()), ("east", Some("tag_line")));
         assert!(form.attempts.error.is_some() && form.advanced);

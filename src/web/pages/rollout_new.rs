@@ -10,12 +10,13 @@ use super::rollout_form::{RolloutForm, carried};
 use super::shell::{View, shown};
 use crate::actors::RolloutError;
 use crate::domain::{
-    Exclusion, ExclusionReason, ModuleName, Package, Plan, PlannedDevice, PlannedModule, Policy, RolloutRequest,
-    Version,
+    Exclusion, ExclusionReason, Groups, ModuleName, Package, Plan, PlannedDevice, PlannedModule, Policy,
+    RolloutRequest, Target, Version,
 };
 use crate::store::{DeviceQuery, ModuleSummary};
 use crate::web::WebState;
 use crate::web::access::Operator;
+use crate::web::api::rollouts::start_details;
 use crate::web::error::{Answer, ApiError};
 
 /// Rows shown of a long list in the plan.
@@ -33,6 +34,10 @@ pub struct Choose {
     pub devices: u64,
     /// Tags that devices have, `region=east`.
     pub known_tags: Vec<String>,
+    /// Names of saved filters.
+    pub groups: Vec<String>,
+    /// Devices that fit the filter or the group that is chosen.
+    pub fitting: Option<u64>,
     /// What is wrong with no field in particular.
     pub problem: Option<String>,
 }
@@ -247,7 +252,7 @@ pub async fn back(request: HttpRequest, state: web::Data<WebState>, _: Operator,
 pub async fn plan(request: HttpRequest, state: web::Data<WebState>, operator: Operator, body: web::Bytes) -> Answer {
     let pairs = Pairs::of_form(&body);
     let mut form = RolloutForm::typed(&pairs, &usual(&state));
-    let Some(wanted) = form.request(&operator.name) else {
+    let Some(wanted) = form.request(&operator.name, &state.store.groups().await?) else {
         return again(&request, choose(&state, form, None).await?);
     };
     match state.fleet.plan(wanted.clone()).await {
@@ -262,11 +267,15 @@ pub async fn plan(request: HttpRequest, state: web::Data<WebState>, operator: Op
 /// 503; what is wrong with the form is said at its fields.
 pub async fn start(request: HttpRequest, state: web::Data<WebState>, operator: Operator, body: web::Bytes) -> Answer {
     let mut form = RolloutForm::typed(&Pairs::of_form(&body), &usual(&state));
-    let Some(wanted) = form.request(&operator.name) else {
+    let Some(wanted) = form.request(&operator.name, &state.store.groups().await?) else {
         return again(&request, choose(&state, form, None).await?);
     };
+    let details = start_details(&wanted);
     match state.fleet.start(wanted).await {
-        Ok(id) => Ok(go_done(&format!("/rollouts/{id}"), "rollout_started")),
+        Ok(id) => {
+            state.tell(&operator, "rollout.start", &id.to_string(), &details).await;
+            Ok(go_done(&format!("/rollouts/{id}"), "rollout_started"))
+        }
         Err(error) => refused(&request, &state, form, error).await,
     }
 }
@@ -289,7 +298,7 @@ async fn refused(request: &HttpRequest, state: &WebState, mut form: RolloutForm,
     }
 }
 
-async fn choose(state: &WebState, form: RolloutForm, problem: Option<String>) -> Result<Choose, ApiError> {
+async fn choose(state: &WebState, mut form: RolloutForm, problem: Option<String>) -> Result<Choose, ApiError> {
     let mut modules = Vec::new();
     for module in state.store.modules().await? {
         let packages = state.store.packages(Some(module.name.clone()), None, VERSIONS).await??.items;
@@ -302,11 +311,26 @@ async fn choose(state: &WebState, form: RolloutForm, problem: Option<String>) ->
         modules.clear();
     }
     let tags = state.store.tag_values().await?;
+    let groups = state.store.groups().await?;
+    let fitting = fitting(state, &mut form, &groups).await?;
     Ok(Choose {
         modules,
         form,
+        groups: groups.into_keys().collect(),
+        fitting,
         devices: state.store.device_count(DeviceQuery { limit: 1, ..DeviceQuery::default() }).await?,
         known_tags: tags.iter().take(TAGS).map(|(name, value)| shown(&format!("{name}={value}"))).collect(),
         problem,
     })
+}
+
+/// How many devices fit the filter or the group that is chosen.
+async fn fitting(state: &WebState, form: &mut RolloutForm, groups: &Groups) -> Result<Option<u64>, ApiError> {
+    let target = match form.target.value.as_str() {
+        "filter" => form.read_filter(),
+        "group" => groups.get(&form.group.value).cloned().map(Target::Filter),
+        _ => None,
+    };
+    let Some(Target::Filter(filter)) = target else { return Ok(None) };
+    Ok(Some(state.store.device_count(DeviceQuery { filter: Some(filter), limit: 1, ..DeviceQuery::default() }).await?))
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::audit::{Audit, Line};
 use super::chart::Chart;
 use super::device::{DevicePage, Known};
-use super::devices::{Beside, DeviceRow, Devices, Filter};
+use super::devices::{Asked, Beside, DeviceRow, Devices, GroupLink};
 use super::form::{Field, Pairs};
 use super::notice::{ConfirmPage, ErrorPage};
 use super::overview::{Attention, Overview};
@@ -240,9 +241,9 @@ fn devices(full: bool) -> Devices {
     let newest: HashMap<_, _> =
         [((KeyId(42), module("app1")), assignment(AssignmentState::Downloading))].into_iter().collect();
     let beside = Beside { newest: &newest, transfer: &a_transfer };
-    let pairs = [("q", HOSTILE), ("module", "a b"), ("sort", "online"), ("order", "descending")];
+    let pairs = [("q", HOSTILE), ("module", "a b"), ("filter", HOSTILE), ("sort", "online"), ("order", "descending")];
     let pairs = Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-    let filter = if full { Filter::of(&pairs) } else { Filter::default() };
+    let filter = if full { Asked::of(&pairs) } else { Asked::default() };
     Devices {
         rows: if full { vec![DeviceRow::new(&device(true), &columns, &beside)] } else { Vec::new() },
         more_columns: 3,
@@ -255,6 +256,13 @@ fn devices(full: bool) -> Devices {
         modules: columns.clone(),
         versions: vec![version("1.2.0")],
         columns,
+        groups: vec![GroupLink {
+            name: HOSTILE.to_owned(),
+            path: "x".to_owned(),
+            filter: HOSTILE.to_owned(),
+            href: "/devices".to_owned(),
+            chosen: full,
+        }],
         filter,
     }
 }
@@ -277,13 +285,29 @@ fn print_rollouts(press: &mut Press) {
         press.print(page);
     }
     let mut form = RolloutForm::typed(&Pairs::default(), &Policy::default());
-    assert_eq!(form.request("anna"), None);
+    assert_eq!(form.request("anna", &Groups::new()), None);
     form.refuse("policy.stages", HOSTILE);
     let choices = modules().iter().map(|m| Choice::new(m, vec![package("1.2")], None)).collect();
     let known_tags = vec![HOSTILE.to_owned()];
-    press.print(Choose { modules: choices, form, devices: 3, known_tags, problem: Some(HOSTILE.to_owned()) });
+    press.print(Choose {
+        modules: choices,
+        form,
+        devices: 3,
+        known_tags,
+        groups: vec![HOSTILE.to_owned()],
+        fitting: Some(0),
+        problem: Some(HOSTILE.to_owned()),
+    });
     let form = RolloutForm::fresh(&Policy::default());
-    press.print(Choose { modules: Vec::new(), form, devices: 0, known_tags: Vec::new(), problem: None });
+    press.print(Choose {
+        modules: Vec::new(),
+        form,
+        devices: 0,
+        known_tags: Vec::new(),
+        groups: Vec::new(),
+        fitting: None,
+        problem: None,
+    });
     for (candidates, allow_rollback) in [(0, false), (300, false), (300, true)] {
         press.print(confirm(candidates, allow_rollback, tags.clone()));
     }
@@ -357,6 +381,10 @@ fn print_access(press: &mut Press) {
     for (once, open) in [(None, false), (Some(once), false), (None, true)] {
         press.print(NewDevice { uses: wrong(), hours: wrong(), once, server_url: HOSTILE.to_owned(), open });
     }
+    let entry = AuditEntry::new(now(), HOSTILE, HOSTILE, &serde_json::json!({ "a": HOSTILE }));
+    let line = Line::new(AuditHead::empty().next(entry.by(HOSTILE, AuditVia::Stranger, Some(Role::Admin))));
+    press.print(Audit { who: HOSTILE.to_owned(), rows: vec![line], first: None, next: Some("x".to_owned()) });
+    press.print(Audit { who: String::new(), rows: Vec::new(), first: None, next: None });
     press.print(Account { current: wrong(), password: wrong(), repeat: wrong() });
     for refused in [false, true] {
         press.print(Setup { token: HOSTILE.to_owned(), name: wrong(), password: wrong(), repeat: wrong(), refused });

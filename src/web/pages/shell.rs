@@ -53,7 +53,7 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 23] = [
+const DONE: [&str; 25] = [
     "saved",
     "signed_out",
     "password_changed",
@@ -76,6 +76,8 @@ const DONE: [&str; 23] = [
     "device_freed",
     "user_added",
     "user_deleted",
+    "group_saved",
+    "group_deleted",
     "token_revoked",
 ];
 

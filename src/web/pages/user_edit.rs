@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use chrono::TimeDelta;
+use serde_json::json;
 
 use super::answer::{again, go_done, show, show_as};
 use super::form::{Field, Pairs};
@@ -12,6 +13,7 @@ use crate::domain::{Role, TokenKind, User, check_account_name, check_password};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
 use crate::web::access::Admin;
+use crate::web::api::api_tokens::token_details;
 use crate::web::api::users::create;
 use crate::web::error::{Answer, ApiError};
 use crate::web::sign_in::{go_to, hash};
@@ -87,7 +89,8 @@ pub async fn set_role(
 ) -> Answer {
     let user = find(&state, *id).await?;
     let role = Pairs::of_form(&body).text("role").parse::<Role>().map_err(|error| ApiError::field("role", error))?;
-    if role != user.role && !state.store.set_role(user.id, role).await? {
+    let acting = state.acting(&admin, "user.set_role", &user.name, &json!({ "role": role }));
+    if role != user.role && !acting.set_role(user.id, role).await? {
         return last_admin(&request, &state, &admin).await;
     }
     tracing::info!(user = user.name, %role, by = admin.name, "role set");
@@ -113,7 +116,7 @@ pub async fn set_password(
         return again(&request, page);
     }
     let hash = hash(&state, pairs.raw("password")).await?;
-    state.store.set_password(user.id, &hash).await?;
+    state.acting(&admin, "user.set_password", &user.name, &json!({})).set_password(user.id, &hash).await?;
     tracing::info!(user = user.name, by = admin.name, "password set");
     Ok(go_done("/users", "password_changed"))
 }
@@ -139,7 +142,7 @@ pub async fn ask_delete(request: HttpRequest, state: web::Data<WebState>, _: Adm
 /// 404; the last admin stays, which is said on the page.
 pub async fn delete(request: HttpRequest, state: web::Data<WebState>, admin: Admin, id: web::Path<i64>) -> Answer {
     let user = find(&state, *id).await?;
-    if !state.store.delete_user(user.id).await? {
+    if !state.acting(&admin, "user.delete", &user.name, &json!({})).delete_user(user.id).await? {
         return last_admin(&request, &state, &admin).await;
     }
     tracing::info!(user = user.name, by = admin.name, "user deleted");
@@ -178,7 +181,10 @@ pub async fn add_token(request: HttpRequest, state: web::Data<WebState>, admin: 
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Api)?;
     let expires_at = days.map(|days| now + TimeDelta::days(days));
-    let added = state.store.add_api_token(&name, role, &hash, &admin.name, expires_at, now).await?;
+    let added = state
+        .acting(&admin, "token.add", &name, &token_details(role, expires_at))
+        .add_api_token(&name, role, &hash, &admin.name, expires_at, now)
+        .await?;
     tracing::info!(id = added.id, name, %role, by = admin.name, "API token made");
     state.pages.keep(session.clone(), Once { api: true, name, token }, now);
     Ok(go_to("/users", None))
@@ -189,7 +195,7 @@ pub async fn add_token(request: HttpRequest, state: web::Data<WebState>, admin: 
 /// # Errors
 /// 404
 pub async fn revoke_token(state: web::Data<WebState>, admin: Admin, id: web::Path<i64>) -> Answer {
-    if !state.store.revoke_api_token(*id).await? {
+    if !state.acting(&admin, "token.revoke", &id.to_string(), &json!({})).revoke_api_token(*id).await? {
         return Err(ApiError::not_found("such token"));
     }
     tracing::info!(id = *id, by = admin.name, "API token revoked");

@@ -1,0 +1,216 @@
+//! A small language that says which devices are meant: `module.app1 < 1.3.0 and tag.region = east and not online`.
+//!
+//! Wanted: a filter is read once and never fails afterwards; what cannot be read is answered with the place and with
+//! what would fit there; nothing that people type overflows the stack; and of a device that lacks the thing that is
+//! asked for, nothing is true but `!=` and `= none`.
+
+mod evaluate;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceId, ModuleName, Modules, Sample, Tags, Version};
+
+/// What a filter is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    pub device_id: &'a DeviceId,
+    pub name: &'a str,
+    pub online: bool,
+    pub tags: &'a Tags,
+    pub modules: &'a Modules,
+    /// The numbers of the last report, where one has come.
+    pub sample: Option<&'a Sample>,
+}
+
+/// A filter that was read. Two filters are equal when they mean the same in the same words, spaces aside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Filter {
+    /// As it was typed: what people are shown again.
+    text: String,
+    tree: Tree,
+}
+
+/// Why a text is not a filter: at which place, what would fit there, and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at {at}: expected {expected}, found {found}")]
+pub struct FilterError {
+    /// In characters, from 1.
+    pub at: usize,
+    /// The bytes that are wrong; empty at the end of the text.
+    pub bytes: std::ops::Range<usize>,
+    pub expected: String,
+    pub found: String,
+}
+
+/// Bytes of the longest filter.
+pub const MAX_FILTER_BYTES: usize = 4096;
+
+/// Parentheses and `not`s within each other.
+pub(super) const MAX_DEPTH: usize = 32;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tree {
+    /// Two or more.
+    Or(Vec<Tree>),
+    /// Two or more.
+    And(Vec<Tree>),
+    Not(Box<Tree>),
+    Online(bool),
+    Text(TextField, TextTest),
+    Module(ModuleName, VersionTest),
+    Number(NumberField, NumberTest),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TextField {
+    Id,
+    Name,
+    Tag(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TextTest {
+    Is(String),
+    IsNot(String),
+    Contains(String),
+    In(Vec<String>),
+    Absent,
+    Present,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum VersionTest {
+    Compare(Comparison, Version),
+    Contains(String),
+    In(Vec<Version>),
+    Absent,
+    Present,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NumberField {
+    Cpu,
+    Load,
+    Temperature,
+    Disk,
+    Speed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NumberTest {
+    Compare(Comparison, Finite),
+    In(Vec<Finite>),
+    Absent,
+    Present,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Is,
+    IsNot,
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+/// A number that equals itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Finite(f64);
+
+impl Eq for Finite {}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// [`FilterError`] with the place.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Ok(Self { text: text.to_owned(), tree: parse::parse(text)? })
+    }
+
+    /// As it was typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How it was understood: in one spelling, with the parentheses that are needed and no others.
+    #[must_use]
+    pub fn reading(&self) -> String {
+        self.tree.to_string()
+    }
+
+    /// Whether it asks for numbers of the last report.
+    #[must_use]
+    pub fn asks_for_numbers(&self) -> bool {
+        self.tree.asks_for_numbers()
+    }
+
+    /// Whether this device is meant.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.tree.matches(subject)
+    }
+}
+
+impl Comparison {
+    const ALL: [(&'static str, Self); 6] = [
+        ("=", Self::Is),
+        ("!=", Self::IsNot),
+        ("<", Self::Below),
+        ("<=", Self::AtMost),
+        (">", Self::Above),
+        (">=", Self::AtLeast),
+    ];
+}
+
+impl NumberField {
+    const ALL: [(&'static str, Self); 5] = [
+        ("cpu", Self::Cpu),
+        ("load", Self::Load),
+        ("temperature", Self::Temperature),
+        ("disk", Self::Disk),
+        ("speed", Self::Speed),
+    ];
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.tree == other.tree
+    }
+}
+
+impl Eq for Filter {}
+
+impl TryFrom<String> for Filter {
+    type Error = FilterError;
+    fn try_from(text: String) -> Result<Self, FilterError> {
+        Self::parse(&text)
+    }
+}
+
+impl std::str::FromStr for Filter {
+    type Err = FilterError;
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::parse(text)
+    }
+}
+
+impl From<Filter> for String {
+    fn from(filter: Filter) -> String {
+        filter.text
+    }
+}
+
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
