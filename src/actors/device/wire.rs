@@ -108,7 +108,7 @@ pub(super) fn package(release: Release, offset: u64) -> ServerMessage {
 
 pub(super) fn update_list(rollout: RolloutId, releases: &[Release], allow_rollback: bool) -> ServerMessage {
     let offers = releases.iter().map(|release| Offer::of(release, allow_rollback)).collect();
-    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers }
+    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers, freshness: None }
 }
 
 #[cfg(test)]
