@@ -6,6 +6,7 @@
 
 mod guard;
 mod push;
+mod vouching;
 mod wire;
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use super::registry::{Join, Joined, Leave, NotJoined, RegistryActor, Rejoin, ToD
 use super::{Feed, FleetEvent, Turns};
 use crate::clock::Clock;
 use crate::domain::{BootId, DeviceAuth, DeviceId, KeyId, Report, Session, SessionEffect, SessionLimits, SessionNo};
-use crate::protocol::{self, DeviceMessage, ErrorCode, ProtocolError, ServerMessage, close};
-use crate::store::{Blobs, JoinRefusal};
+use crate::protocol::{self, DeviceMessage, ProtocolError, ServerMessage, close};
+use crate::store::{Blobs, JoinRefusal, KeyFolder};
 
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
@@ -42,6 +43,7 @@ pub(super) struct Links {
     pub intake: Intake,
     pub feed: Feed,
     pub blobs: Blobs,
+    pub keys: KeyFolder,
     pub turns: Turns,
     pub clock: Clock,
     pub limits: SessionLimits,
@@ -59,6 +61,7 @@ pub struct DeviceActor {
     fragments: Fragments,
     watcher: Watcher,
     pusher: Pusher,
+    vouching: vouching::Vouching,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: crate::domain::Timestamp,
@@ -86,6 +89,7 @@ pub(super) fn connect(
         fragments: Fragments::default(),
         watcher,
         pusher: Pusher::default(),
+        vouching: vouching::Vouching::default(),
         acks,
         acked: Some(acked),
         pinged: now,
@@ -155,14 +159,16 @@ impl DeviceActor {
 
     fn on_message(&mut self, now: crate::domain::Timestamp, message: DeviceMessage) {
         match message {
-            DeviceMessage::Hello(hello) => self.session.hello(now, hello.device_id, hello.modules),
+            DeviceMessage::Hello(hello) => {
+                self.vouching.heard(hello.trust);
+                self.session.hello(now, hello.device_id, hello.modules);
+            }
             DeviceMessage::Report(message) => {
                 self.session.report(now, &message.device_id, Box::new(message.report));
             }
             DeviceMessage::UpdateReply(reply) => {
                 let wanted = reply.wanted.into_iter().map(|w| (w.module, w.version, w.offset)).collect();
-                let declined = reply.declined.into_iter().map(|d| (d.module, d.version, d.reason.as_str().to_owned()));
-                self.session.replied(now, wanted, declined.collect());
+                self.session.replied(now, wanted, reply.declined.into_iter().map(wire::declined).collect());
             }
             DeviceMessage::Progress(p) => self.session.progress(now, p.module, p.version, p.received),
             DeviceMessage::Result(r) => {
@@ -222,10 +228,13 @@ impl DeviceActor {
             SessionEffect::Welcome { device_id, token } => {
                 let now = self.links.clock.now();
                 self.say(&ServerMessage::welcome(device_id, now, self.links.report_interval_s, token), ctx);
+                self.say_trust(ctx);
             }
             SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
             SessionEffect::Ask { rollout, releases, allow_rollback } => {
-                self.say(&wire::update_list(rollout, &releases, allow_rollback), ctx);
+                self.say_trust(ctx);
+                let fresh = self.vouching.freshness(&self.links, self.device_id.as_ref(), &releases);
+                self.say(&wire::update_list(rollout, &releases, allow_rollback, fresh), ctx);
             }
             SessionEffect::Cancel { module, version } => {
                 self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
@@ -389,6 +398,3 @@ impl Handler<ToDevice> for DeviceActor {
         self.pump(ctx);
     }
 }
-
-/// What a message that could not be taken is answered with, when its words are the session's.
-pub(super) type Refusal = (ErrorCode, String);

@@ -30,7 +30,7 @@ use crate::domain::{
     Standing, Version, decide,
 };
 use crate::store::StatusLog;
-use crate::store::{Blobs, Store, StoreError};
+use crate::store::{Blobs, KeyFolder, Store, StoreError};
 
 pub use self::feed::Feed;
 pub use self::status_logger::Keep;
@@ -133,6 +133,7 @@ impl Turns {
 pub struct Parts {
     pub store: Store,
     pub blobs: Blobs,
+    pub keys: KeyFolder,
     pub log: StatusLog,
     pub clock: Clock,
 }
@@ -143,7 +144,7 @@ impl Fleet {
     /// # Errors
     /// When the open rollouts can't be read.
     pub async fn start_actors(config: &Config, parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, blobs, log, clock } = parts;
+        let Parts { store, blobs, keys, log, clock } = parts;
         let open = store.open_rollouts().await?;
         let feed = Feed::default();
         let (events, event_queue) = mpsc::channel(UPDATER_QUEUE);
@@ -173,6 +174,7 @@ impl Fleet {
             intake: intake.clone(),
             feed: feed.clone(),
             blobs,
+            keys,
             turns: Turns(Arc::new(Semaphore::new(config.limits.transfers))),
             clock: clock.clone(),
             limits: SessionLimits {

@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand, all of one shape.
 //!
-//! A subcommand's file has its arguments and `run(self, &Context)`. `user`, `token`, `enrolment-token`, `log`,
-//! `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and `device` go
+//! A subcommand's file has its arguments and `run(self, &Context)`. `user`, `token`, `enrolment-token`, `keys`,
+//! `log`, `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and `device` go
 //! through a server's API; `simulate` speaks the device protocol.
 
 mod api;
@@ -12,6 +12,7 @@ mod doctor;
 mod enrolment_token;
 mod error;
 mod global;
+mod keys;
 mod log;
 mod output;
 mod package;
@@ -54,6 +55,7 @@ enum Command {
     Package(package::Package),
     Rollout(rollout::Rollout),
     Device(device::Device),
+    Keys(keys::Keys),
     Log(log::Log),
     Simulate(simulate::Simulate),
     Backup(backup::Backup),
@@ -92,6 +94,7 @@ impl Arguments {
             Command::Package(command) => command.run(&context),
             Command::Rollout(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
+            Command::Keys(command) => command.run(&context),
             Command::Log(command) => command.run(&context),
             Command::Simulate(command) => command.run(&context),
             Command::Backup(command) => command.run(&context),

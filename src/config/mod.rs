@@ -44,6 +44,8 @@ pub struct Config {
     /// Under which URL people and devices reach the server, where that is not `http://LISTEN`: for links, and
     /// for the check where a form comes from.
     pub public_url: Option<String>,
+    /// Who signs packages, once there are keys.
+    pub signing: SigningMode,
     /// Seconds between two reports, told in `welcome`.
     pub report_interval_s: u32,
     /// Health window of a rollout whose policy names none, seconds.
@@ -71,6 +73,15 @@ pub enum DeviceAuthMode {
     Token,
     /// Anybody, under any `device_id`: closed networks and trials.
     Open,
+}
+
+/// Who signs packages. Without a trust document in the data folder nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningMode {
+    /// This server, by a release key in its data folder, where an upload brings no manifest.
+    Server,
+    /// Others: an upload without a manifest is refused.
+    Strict,
 }
 
 /// The status log.
@@ -132,6 +143,7 @@ impl Default for Config {
             database_url: None,
             device_auth: DeviceAuthMode::Token,
             public_url: None,
+            signing: SigningMode::Server,
             report_interval_s: 30,
             health_window_s: 60,
             log_format: LogFormat::Text,

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, DeviceAuthMode, LogFormat};
+use super::{Config, DeviceAuthMode, LogFormat, SigningMode};
 
 /// One setting.
 pub struct Setting {
@@ -48,6 +48,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("public_url", "under which URL people and devices reach the server", |c, t| {
         set(&mut c.public_url, public_url(t).map(Some))
     }),
+    setting(
+        "signing",
+        "server: it signs what is uploaded unsigned; strict: it takes only what was signed elsewhere",
+        |c, t| set(&mut c.signing, signing(t)),
+    ),
     setting("report_interval_s", "seconds between two reports of a device, 1 to 86400", |c, t| {
         set(&mut c.report_interval_s, within(t, 1..=86_400))
     }),
@@ -158,6 +163,14 @@ fn device_auth(text: &str) -> Result<DeviceAuthMode, String> {
         "token" => Ok(DeviceAuthMode::Token),
         "open" => Ok(DeviceAuthMode::Open),
         _ => Err(format!("must be token or open, not {text:?}")),
+    }
+}
+
+fn signing(text: &str) -> Result<SigningMode, String> {
+    match text {
+        "server" => Ok(SigningMode::Server),
+        "strict" => Ok(SigningMode::Strict),
+        _ => Err(format!("must be server or strict, not {text:?}")),
     }
 }
 

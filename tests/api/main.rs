@@ -10,4 +10,5 @@ mod helpers;
 mod live;
 mod packages;
 mod rollouts;
+mod signing;
 mod stream;

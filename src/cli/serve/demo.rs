@@ -118,7 +118,8 @@ async fn add_package(store: &Store, blobs: &Blobs, name: &str, version: &str, si
     let file_name = format!("{name}-{version}.bin");
     let (notes, created_by) = ("Made by --demo.".to_owned(), "demo".to_owned());
     let now = Clock::system().now();
-    let package = NewPackage { name, version, size, sha256, file_name, notes, created_by, now };
+    let package =
+        NewPackage { name, version, size, sha256, file_name, notes, created_by, signed_by: None, signature: None, now };
     match store.add_package(package).await? {
         AddPackage::Added(_) | AddPackage::Same(_) | AddPackage::Conflict(_) => Ok(()),
     }

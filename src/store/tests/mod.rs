@@ -171,6 +171,8 @@ fn package(name: &str, number: &str, bytes: &str) -> NewPackage {
         file_name: "app.bin".to_owned(),
         notes: "notes with 终端 and ' quotes".to_owned(),
         created_by: "ci".to_owned(),
+        signed_by: None,
+        signature: None,
         now: at(0),
     }
 }

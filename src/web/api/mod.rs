@@ -9,6 +9,7 @@ pub mod package_file;
 pub mod packages;
 pub mod rollout_views;
 pub mod rollouts;
+pub mod signature;
 pub mod upload;
 pub mod users;
 
