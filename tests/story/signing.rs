@@ -54,8 +54,7 @@ async fn rolled_out(server: &Server, version: &str) -> (String, String) {
         let counts = server.json(&format!("rollout show {id}"))["counts"].clone();
         let ended = ["verified", "declined", "failed"].into_iter().find(|state| counts[state] == 1)?;
         let device = server.json("device show t-001");
-        let why = device["why"].as_array()?.iter().find(|why| why["module"] == "app1")?;
-        Some((ended.to_owned(), why["sentence"].as_str()?.to_owned()))
+        Some((ended.to_owned(), device["why"]["app1"]["sentence"].as_str()?.to_owned()))
     })
     .await
 }
