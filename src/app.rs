@@ -17,7 +17,7 @@ use self::room::Room;
 use crate::actors::{Fleet, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Blobs, DataDir, Store, StoreConfig, StoreError};
+use crate::store::{Blobs, DataDir, KeyFolder, Store, StoreConfig, StoreError};
 use crate::store::{LogConfig, Recovery, StatusLog};
 use crate::web::{self, WebState};
 
@@ -64,6 +64,7 @@ pub struct App {
     _data_dir: DataDir,
     store: Store,
     blobs: Blobs,
+    keys: KeyFolder,
     fleet: Fleet,
     clock: Clock,
     listener: TcpListener,
@@ -95,13 +96,15 @@ impl App {
         let log = open_log(&config, &data_dir, &store).await?;
         let address = listener.local_addr()?;
         let setup_link = setup_link(&store, &config.base_url(address)).await?;
-        let parts = Parts { store: store.clone(), blobs: blobs.clone(), log, clock: clock.clone() };
+        let keys = KeyFolder::new(&data_dir.keys());
+        keys.keys()?;
+        let parts = Parts { store: store.clone(), blobs: blobs.clone(), keys: keys.clone(), log, clock: clock.clone() };
         let fleet = Fleet::start_actors(&config, parts).await?;
         for warning in fleet.warnings() {
             warn!(warning, "the database is set weaker than what is promised");
         }
         let config = Arc::new(config);
-        Ok(Self { config, _data_dir: data_dir, store, blobs, fleet, clock, listener, address, setup_link })
+        Ok(Self { config, _data_dir: data_dir, store, blobs, keys, fleet, clock, listener, address, setup_link })
     }
 
     /// Where it listens.
@@ -139,12 +142,12 @@ impl App {
     /// # Errors
     /// When the server can't listen, or ends by itself.
     pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-        let Self { config, _data_dir, store, blobs, fleet, clock, listener, .. } = self;
+        let Self { config, _data_dir, store, blobs, keys, fleet, clock, listener, .. } = self;
         let (stopping, stopped) = watch::channel(false);
         let room = Room::of(&config);
         info!(devices = room.devices, open_files = ?open_files(), "so many devices may be connected at once");
         let state =
-            WebState::new(Arc::clone(&config), store.clone(), blobs, fleet.clone(), clock, stopped, room.devices);
+            WebState::new(Arc::clone(&config), store.clone(), blobs, keys, fleet.clone(), clock, stopped, room.devices);
         let configure = web::configure(Data::new(state));
         let server = HttpServer::new(move || WebApp::new().configure(configure.clone()))
             .on_connect(move |socket, extensions| {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use fleetward::domain::Timestamp;
-use fleetward::protocol::{DeviceMessage, ErrorCode, MAX_TEXT, ServerMessage, decode, encode};
+use fleetward::protocol::{Declined, DeviceMessage, ErrorCode, MAX_TEXT, ServerMessage, decode, encode};
 use serde_json::{Value, json};
 
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -19,17 +19,26 @@ fn files(folder: &str) -> Vec<PathBuf> {
 fn told(message: &DeviceMessage) -> Value {
     match message {
         DeviceMessage::Hello(hello) => {
-            json!({"hello": {"device_id": hello.device_id, "modules": hello.modules}})
+            let mut told = json!({"hello": {"device_id": hello.device_id, "modules": hello.modules}});
+            if let Some(trust) = &hello.trust {
+                told["hello"]["trust"] = json!([trust.version, trust.nonce]);
+            }
+            told
         }
         DeviceMessage::Report(message) => json!({"report": message.report}),
         DeviceMessage::UpdateReply(reply) => {
             let wanted: Vec<Value> = reply.wanted.iter().map(|w| json!([w.module, w.version, w.offset])).collect();
-            let declined: Vec<Value> = reply.declined.iter().map(|d| json!([d.module, d.version, d.reason])).collect();
+            let declined: Vec<Value> = reply.declined.iter().map(declined).collect();
             json!({"update_reply": {"wanted": wanted, "declined": declined}})
         }
         DeviceMessage::Progress(p) => json!({"progress": [p.module, p.version, p.received]}),
         DeviceMessage::Result(r) => json!({"result": [r.module, r.version, r.outcome, r.error]}),
     }
+}
+
+fn declined(declined: &Declined) -> Value {
+    let Declined { module, version, reason, error } = declined;
+    error.as_ref().map_or_else(|| json!([module, version, reason]), |error| json!([module, version, reason, error]))
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod effects;
 mod frames;
 mod guard;
 mod push;
+mod vouching;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,8 +32,8 @@ use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp};
-use crate::protocol::{self, DeviceMessage, ErrorCode, close};
-use crate::store::Blobs;
+use crate::protocol::{self, DeviceMessage, close};
+use crate::store::{Blobs, KeyFolder};
 
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
@@ -50,6 +51,7 @@ pub(super) struct Links {
     pub intake: Intake,
     pub feed: Feed,
     pub blobs: Blobs,
+    pub keys: KeyFolder,
     pub turns: Turns,
     pub flapping: Mutex<Flapping>,
     pub counts: Counts,
@@ -67,7 +69,7 @@ impl Links {
         updater: mpsc::Sender<FleetEvent>,
         intake: &Intake,
         feed: &Feed,
-        blobs: Blobs,
+        (blobs, keys): (Blobs, KeyFolder),
         counts: &Counts,
         clock: &Clock,
     ) -> Self {
@@ -79,6 +81,7 @@ impl Links {
             intake: intake.clone(),
             feed: feed.clone(),
             blobs,
+            keys,
             turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
             flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
             counts: counts.clone(),
@@ -111,6 +114,7 @@ pub struct DeviceActor {
     fragments: Fragments,
     watcher: Watcher,
     pusher: Pusher,
+    vouching: vouching::Vouching,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
@@ -143,6 +147,7 @@ pub(super) fn connect(
         fragments: Fragments::default(),
         watcher,
         pusher: Pusher::default(),
+        vouching: vouching::Vouching::default(),
         acks,
         acked: Some(acked),
         pinged: now,
@@ -238,14 +243,16 @@ impl DeviceActor {
 
     fn on_message(&mut self, now: Timestamp, message: DeviceMessage) {
         match message {
-            DeviceMessage::Hello(hello) => self.session.hello(now, hello.device_id, hello.modules),
+            DeviceMessage::Hello(hello) => {
+                self.vouching.heard(hello.trust);
+                self.session.hello(now, hello.device_id, hello.modules);
+            }
             DeviceMessage::Report(message) => {
                 self.session.report(now, &message.device_id, Box::new(message.report));
             }
             DeviceMessage::UpdateReply(reply) => {
                 let wanted = reply.wanted.into_iter().map(|w| (w.module, w.version, w.offset)).collect();
-                let declined = reply.declined.into_iter().map(|d| (d.module, d.version, d.reason.as_str().to_owned()));
-                self.session.replied(now, wanted, declined.collect());
+                self.session.replied(now, wanted, reply.declined.into_iter().map(wire::declined).collect());
             }
             DeviceMessage::Progress(p) => self.session.progress(now, p.module, p.version, p.received),
             DeviceMessage::Result(r) => {
@@ -318,6 +325,3 @@ impl Handler<ToDevice> for DeviceActor {
         self.pump(ctx);
     }
 }
-
-/// What a message that could not be taken is answered with, when its words are the session's.
-pub(super) type Refusal = (ErrorCode, String);

@@ -38,7 +38,7 @@ use crate::domain::{
     RolloutRequest, Standing, Version, decide,
 };
 use crate::store::StatusLog;
-use crate::store::{Blobs, Store, StoreError};
+use crate::store::{Blobs, KeyFolder, Store, StoreError};
 
 pub use self::feed::Feed;
 pub use self::picture::Picture;
@@ -121,6 +121,7 @@ pub struct Why {
 pub struct Parts {
     pub store: Store,
     pub blobs: Blobs,
+    pub keys: KeyFolder,
     pub log: StatusLog,
     pub clock: Clock,
 }
@@ -131,7 +132,7 @@ impl Fleet {
     /// # Errors
     /// When the open rollouts can't be read.
     pub async fn start_actors(config: &Config, parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, blobs, log, clock } = parts;
+        let Parts { store, blobs, keys, log, clock } = parts;
         let (open, strikes) = (store.open_rollouts().await?, store.strikes().await?);
         let warnings: Arc<[String]> = store.at_risk().await?.into();
         let watch = Arc::new(Watch::default());
@@ -164,7 +165,7 @@ impl Fleet {
             let actor = StatusLoggerActor::new(queue, store, log, feed, clock, keep, state);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
-        let links = Arc::new(Links::new(config, &registry, events, &intake, &feed, blobs, &counts, &clock));
+        let links = Arc::new(Links::new(config, &registry, events, &intake, &feed, (blobs, keys), &counts, &clock));
         let transfers_limit = config.limits.transfers;
         Ok(Self {
             store,

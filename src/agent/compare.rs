@@ -61,6 +61,7 @@ mod tests {
             size: 3,
             sha256: Sha256Hex::of(b"abc"),
             signature: None,
+            manifest: None,
             allow_rollback,
         }
     }

@@ -43,6 +43,12 @@ pub struct Args {
     /// A PEM file with certificates of authorities to trust beside the public ones
     #[arg(long, env = "FLEETWARD_AGENT_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// The trust document to begin with: from then on only signed packages are installed
+    #[arg(long, env = "FLEETWARD_AGENT_TRUST", value_name = "FILE", conflicts_with = "trust_first_use")]
+    pub trust: Option<PathBuf>,
+    /// Begin with the first trust document that the server sends
+    #[arg(long, env = "FLEETWARD_AGENT_TRUST_FIRST_USE")]
+    pub trust_first_use: bool,
     /// What to log: error, warn, info, debug, or a filter
     #[arg(long, env = "FLEETWARD_AGENT_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -59,10 +65,42 @@ struct ConfigFile {
     state_dir: Option<PathBuf>,
     interval: Option<String>,
     ca: Option<PathBuf>,
+    trust: Option<PathBuf>,
+    trust_first_use: bool,
+    hardware: Option<String>,
+    download: Pace,
     log: Option<String>,
     modules: BTreeMap<String, ModuleConfig>,
     telemetry: TelemetryConfig,
     reconnect: Rules,
+}
+
+/// Whom to believe.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrustConfig {
+    /// The trust document to begin with.
+    pub file: Option<PathBuf>,
+    /// Whether the first one that the server sends is taken.
+    pub first_use: bool,
+    /// What manifests may name as the hardware they are for.
+    pub hardware: Option<String>,
+}
+
+/// How slow a download may be: so that nobody holds an update up for ever by sending it drop by drop.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pace {
+    /// Fewest bytes a second; 0: any pace will do.
+    pub min_bytes_per_s: u64,
+    /// Measured over this time.
+    #[serde(deserialize_with = "time")]
+    pub over: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { min_bytes_per_s: 1024, over: Duration::from_secs(60) }
+    }
 }
 
 /// One module: where it is and how it is moved.
@@ -148,6 +186,8 @@ pub struct Config {
     /// In place of the server's.
     pub interval: Option<Duration>,
     pub ca: Option<PathBuf>,
+    pub trust: TrustConfig,
+    pub pace: Pace,
     pub telemetry: TelemetryConfig,
     pub reconnect: Rules,
     pub log: String,
@@ -180,6 +220,12 @@ impl Config {
             modules: modules(file.modules, &args.module)?,
             interval,
             ca: args.ca.or(file.ca),
+            trust: TrustConfig {
+                file: args.trust.or(file.trust),
+                first_use: args.trust_first_use || file.trust_first_use,
+                hardware: file.hardware,
+            },
+            pace: file.download,
             telemetry: file.telemetry,
             reconnect: file.reconnect,
             log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
@@ -203,6 +249,9 @@ impl Config {
             if self.modules.iter().any(|(other, m)| other != name && m.dir == module.dir) {
                 return Err(format!("module {name} shares its folder {} with another", module.dir.display()));
             }
+        }
+        if self.pace.over.is_zero() {
+            return Err("download.over must be more than 0".into());
         }
         if self.reconnect.base_ms == 0 || self.reconnect.cap_s == 0 {
             return Err("reconnect.base_ms and reconnect.cap_s must be more than 0".into());
@@ -296,77 +345,5 @@ fn half_a_minute() -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args() -> Args {
-        Args {
-            server: Some("http://127.0.0.1:8080".into()),
-            device_id: Some("t-001".into()),
-            state_dir: Some("/var/lib/agent".into()),
-            ..Args::default()
-        }
-    }
-
-    fn with_file(text: &str) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("agent.toml");
-        fs::write(&path, text).unwrap();
-        Config::new(Args { config: Some(path), ..args() })
-    }
-
-    #[test]
-    fn the_server_may_be_written_in_many_ways_and_becomes_one() {
-        for (given, url) in [
-            ("http://a:8080", "ws://a:8080/ws"),
-            ("https://a/", "wss://a/ws"),
-            ("ws://a/ws", "ws://a/ws"),
-            ("WSS://a/fleet", "wss://a/fleet/ws"),
-        ] {
-            assert_eq!(websocket_url(given).unwrap(), url);
-        }
-        for bad in ["a:8080", "ftp://a", "http://", "http://:80", "http://a?b", "http://u@a"] {
-            assert!(websocket_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn flags_outrank_the_file_and_keep_its_other_words() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("agent.toml");
-        let text = "device_id = 'file'\ninterval = '5s'\ntoken = 'from-file'\n\
-            [modules.app1]\ndir = '/file'\nhealth = 'true'\nhealth_timeout = '2m'\n[reconnect]\nbase_ms = 10\n";
-        fs::write(&path, text).unwrap();
-        let config = Config::new(Args { config: Some(path), module: vec!["app1=/flag".into()], ..args() }).unwrap();
-        assert_eq!(config.device_id.as_str(), "t-001");
-        assert_eq!(config.interval, Some(Duration::from_secs(5)));
-        assert_eq!(config.token.as_deref(), Some("from-file"));
-        assert_eq!((config.reconnect.base_ms, config.reconnect.cap_s), (10, 120));
-        let app1 = &config.modules[&ModuleName::new("app1").unwrap()];
-        assert_eq!((app1.dir.as_path(), app1.health.as_deref()), (Path::new("/flag"), Some("true")));
-        assert_eq!(app1.health_timeout, Duration::from_secs(120));
-    }
-
-    #[test]
-    fn nonsense_is_refused_in_one_line_that_names_it() {
-        for (text, word) in [
-            ("colour = 1", "colour"),
-            ("interval = 'soon'", "soon"),
-            ("interval = '0s'", "--interval"),
-            ("token = 'two words'", "token"),
-            ("[modules.app1]\ndir='/a'\nstrat='x'", "line 3"),
-            ("[modules.app1]\ndir='/a'\nfile_name='../x'", "file_name"),
-            ("[modules.app1]\ndir='/a'\n[modules.app2]\ndir='/a'", "shares"),
-            ("[modules.'a b']\ndir='/a'", "module name"),
-            ("[reconnect]\nbase_ms=0", "base_ms"),
-        ] {
-            let error = with_file(text).unwrap_err();
-            assert!(error.contains(word) && !error.contains('\n'), "{text}: {error}");
-        }
-        for (bad, word) in [("app1", "NAME=DIR"), ("app1=", "NAME=DIR"), ("a b=/x", "module name")] {
-            let error = Config::new(Args { module: vec![bad.into()], ..args() }).unwrap_err();
-            assert!(error.contains(word), "{bad}: {error}");
-        }
-        assert!(Config::new(Args { server: None, ..args() }).unwrap_err().contains("--server"));
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

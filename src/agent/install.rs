@@ -52,7 +52,9 @@ impl Installer {
         let Some(expected) = &job.sha256 else { return Ok(()) };
         let download = match download {
             Some(download) => download,
-            None => self.downloads.resume(expected, job.size).map_err(|e| ours("the download cannot be read", &e))?,
+            None => {
+                self.downloads.resume(expected, job.size, None).map_err(|e| ours("the download cannot be read", &e))?
+            }
         };
         let received = download.received();
         let found = download.seal().map_err(|e| ours("the download cannot be put on disk", &e))?;
@@ -60,7 +62,7 @@ impl Installer {
             return Ok(());
         }
         let text = format!(
-            "{received} bytes with sha256 {found} came; {} bytes with sha256 {expected} were announced",
+            "wrong_bytes: {received} bytes with sha256 {found} came; {} bytes with sha256 {expected} were announced",
             job.size
         );
         Err(Fault { text, package_is_bad: false })

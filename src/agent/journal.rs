@@ -155,6 +155,7 @@ mod tests {
             size: 3,
             sha256: Sha256Hex::of(b"abc"),
             signature: None,
+            manifest: None,
             allow_rollback: false,
         };
         let mut job = Job::offered(&offer, None, clock::now());

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ModuleName, Sha256Hex, Timestamp, Version, millis_rfc3339};
+use crate::domain::{Manifest, ModuleName, Sha256Hex, Timestamp, Version, millis_rfc3339};
 use crate::protocol::{Offer, Outcome, PROGRESS_EVERY};
 
 /// Where an install stands. No job at all is the idle state.
@@ -53,6 +53,9 @@ pub struct Job {
     pub size: u64,
     /// `None` for a trial that was reconstructed from the disk.
     pub sha256: Option<Sha256Hex>,
+    /// The signed word by which it is installed, where this device trusts a key.
+    #[serde(default)]
+    pub manifest: Option<Manifest>,
     /// The version to go back to; `None` for a first install.
     pub from: Option<Version>,
     pub stage: Stage,
@@ -106,6 +109,8 @@ pub enum Event {
     Done(Act),
     /// An act failed.
     WentWrong(Act, Fault),
+    /// What comes is no good; what came before it stays for the next try.
+    Spoiled(Fault),
     /// Nothing more will come: the link is gone, or the server called it off.
     Interrupted,
     /// The agent was started and found the job in its journal.
@@ -146,6 +151,7 @@ impl Job {
             version: offer.version.clone(),
             size: offer.size,
             sha256: Some(offer.sha256.clone()),
+            manifest: None,
             from,
             stage: Stage::Offered,
             restarts: 0,
@@ -164,6 +170,7 @@ impl Job {
             version,
             size: 0,
             sha256: None,
+            manifest: None,
             from: Some(from),
             stage: Stage::Trial,
             restarts: 0,
@@ -191,6 +198,10 @@ impl Job {
             }
             (Stage::Downloading, Event::Received(bytes)) => self.received(now, bytes),
             (Stage::Offered | Stage::Downloading, Event::Interrupted) => vec![Effect::Drop],
+            (Stage::Offered | Stage::Downloading, Event::Spoiled(fault)) => {
+                self.blame(fault);
+                vec![Effect::Finish(Outcome::Failed)]
+            }
             (_, Event::Restarted) => self.restarted(now),
             (_, Event::Done(act)) => self.done(now, act),
             (_, Event::WentWrong(act, fault)) => self.went_wrong(now, act, fault),
@@ -200,7 +211,7 @@ impl Job {
 
     fn received(&mut self, now: Timestamp, bytes: u64) -> Vec<Effect> {
         if bytes > self.size {
-            let text = format!("{bytes} bytes came, {} were announced", self.size);
+            let text = format!("too_long: {bytes} bytes came, {} were announced", self.size);
             return self.fail(now, Fault { text, package_is_bad: false });
         }
         let mut effects = Vec::new();

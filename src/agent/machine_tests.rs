@@ -12,6 +12,7 @@ fn job(from: Option<&str>, size: u64) -> Job {
         size,
         sha256: Sha256Hex::of(b"2"),
         signature: None,
+        manifest: None,
         allow_rollback: false,
     };
     Job::offered(&offer, from.map(v), clock::now())

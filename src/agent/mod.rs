@@ -4,10 +4,10 @@
 //! - [`config`]: what can be set.
 //! - [`run`]: the loop that brings the parts together.
 //! - [`link`], with [`backoff`] and [`token`]: the one connection.
-//! - [`telemetry`], with [`gauges`] and [`gpsd`]: what a report says; [`outbox`] keeps it until it is acknowledged.
+//! - [`telemetry`], with [`gauges`], [`gpsd`] and [`phase`]: what a report says, and when; [`outbox`] keeps it until it is acknowledged.
 //! - [`updates`]: answers offers and drives [`machine`], the pure state machine of one install; [`compare`] says what is
-//!   wanted, [`download`] takes bytes in, [`install`] carries the acts out with [`unpack`], [`module_dir`] and
-//!   [`hooks`], [`journal`] remembers.
+//!   wanted, [`trust`] whether it is believed, [`room`] whether it fits, [`download`] takes bytes in, [`install`] carries the acts out with [`unpack`], [`module_dir`] and
+//!   [`hooks`], [`journal`] remembers, [`recovery`] asks the disk where it cannot.
 //! - [`durable`] and [`clock`] below all of them.
 //!
 //! What holds, and its tests:
@@ -32,8 +32,12 @@ pub mod link;
 pub mod machine;
 pub mod module_dir;
 pub mod outbox;
+pub mod phase;
+pub mod recovery;
+pub mod room;
 pub mod run;
 pub mod telemetry;
 pub mod token;
+pub mod trust;
 pub mod unpack;
 pub mod updates;

@@ -1,8 +1,6 @@
 //! The agent's loop: one task owns outbox, updates and the conversation; link and telemetry run beside it.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,15 +8,17 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::config::Config;
 use super::gauges::Machine;
 use super::link::{Link, LinkEvent, Outgoing};
 use super::machine::Event;
 use super::outbox::Outbox;
+use super::phase::tell_time;
 use super::telemetry::{self, Telemetry};
 use super::token::Tokens;
+use super::trust::Trusting;
 use super::updates::{Say, Updates};
 use super::{clock, link};
 use crate::domain::{BootId, DeviceId, Modules, Report};
@@ -68,7 +68,8 @@ pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::R
     let outbox = Outbox::open(&state_dir.join("outbox"), &host_start(), fresh_run(), capacity(interval));
     let outbox = outbox.with_context(place)?;
     let (acts, mut act_events) = mpsc::unbounded_channel();
-    let updates = Updates::open(&state_dir, config.modules.clone(), acts).with_context(place)?;
+    let trust = Trusting::open(&state_dir, config.device_id.clone(), &config.trust).with_context(place)?;
+    let updates = Updates::open(&state_dir, config.modules.clone(), trust, config.pace, acts).with_context(place)?;
 
     let (interval_sender, interval_receiver) = watch::channel(interval);
     let (report_sender, mut reports) = mpsc::channel(4);
@@ -133,6 +134,7 @@ impl Agent {
         self.updates.restart().with_context(journal)?;
         loop {
             let may_send = self.welcomed && self.outbox.has_unsent();
+            let pace_at = self.updates.pace_at();
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -142,6 +144,10 @@ impl Agent {
                 }
                 Some(report) = reports.recv() => self.keep(report),
                 () = sleep_until(self.next_send), if may_send => self.send_report(),
+                () = sleep_until(pace_at.unwrap_or_else(Instant::now)), if pace_at.is_some() => {
+                    let say = self.updates.on_pace().with_context(journal)?;
+                    self.say(say);
+                }
                 // Last, as a download keeps it busy and must not starve the others.
                 Some(event) = link.recv() => self.on_link(event).with_context(journal)?,
                 else => return Err(anyhow!("a part of the agent ended by itself")),
@@ -156,6 +162,7 @@ impl Agent {
                 self.welcomed = false;
                 self.said = None;
                 self.outbox.rewind();
+                self.updates.on_connected();
                 self.hello();
             }
             LinkEvent::Text(text) => match ServerMessage::from_json(&text) {
@@ -186,9 +193,13 @@ impl Agent {
                 self.welcomed = true;
                 self.updates.untold()
             }
-            ServerMessage::UpdateList { update_list, rollout_id } => {
+            ServerMessage::UpdateList { update_list, rollout_id, freshness } => {
                 tracing::info!(%rollout_id, packages = update_list.len(), "packages are offered");
-                self.updates.on_offers(update_list)
+                self.updates.on_offers(update_list, freshness.as_ref())
+            }
+            ServerMessage::Trust { documents } => {
+                self.updates.on_trust(documents);
+                Vec::new()
             }
             ServerMessage::Package { app_name, version, sha256, offset, .. } => {
                 self.updates.on_package(&app_name, &version, &sha256, offset)?
@@ -276,7 +287,8 @@ impl Agent {
     fn hello(&mut self) {
         let modules = self.updates.running();
         self.said = Some(modules.clone());
-        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules });
+        let trust = self.updates.trust_claim();
+        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust });
         self.send(protocol::encode(&hello, clock::now()), None);
     }
 
@@ -287,39 +299,6 @@ impl Agent {
             let _ = peer.send(Outgoing { text, receipt });
         }
     }
-}
-
-/// Makes reports, each device at its own phase of the interval, so that a fleet's reports stay spread.
-async fn tell_time(
-    mut sources: Telemetry,
-    device_id: DeviceId,
-    mut interval: watch::Receiver<Duration>,
-    reports: mpsc::Sender<Report>,
-) {
-    // One soon after the start, for the first look at a device; it also gives the processors time to be measured.
-    let mut wait = Duration::from_secs(1);
-    loop {
-        tokio::select! {
-            () = sleep(wait) => {
-                let report = sources.report(clock::now()).await;
-                if reports.send(report).await.is_err() {
-                    return;
-                }
-            }
-            changed = interval.changed() => if changed.is_err() { return },
-        }
-        wait = until_phase(&device_id, *interval.borrow_and_update(), clock::now().timestamp_millis());
-    }
-}
-
-/// How long from `now` (Unix milliseconds) to the device's place in the interval; never 0.
-fn until_phase(device_id: &DeviceId, interval: Duration, now: i64) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    device_id.hash(&mut hasher);
-    let length = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
-    let (phase, now) = (hasher.finish() % length, now.max(0) as u64 % length);
-    let wait = (phase + length - now) % length;
-    Duration::from_millis(if wait == 0 { length } else { wait })
 }
 
 fn capacity(interval: Duration) -> usize {
@@ -355,20 +334,6 @@ fn random_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_device_keeps_its_own_phase() {
-        let interval = Duration::from_secs(30);
-        let phase = |id: &str, now: i64| {
-            let wait = until_phase(&DeviceId::new(id).unwrap(), interval, now);
-            assert!(wait > Duration::ZERO && wait <= interval);
-            (now as u64 + wait.as_millis() as u64) % 30_000
-        };
-        assert_eq!(phase("t-001", 1_763_800_000_000), phase("t-001", 1_763_800_017_123));
-        let phases: std::collections::HashSet<u64> =
-            (0..100).map(|n| phase(&format!("t-{n}"), 1_763_800_000_000) / 3000).collect();
-        assert_eq!(phases.len(), 10, "a hundred devices fill every tenth of the interval");
-    }
 
     #[test]
     fn a_second_agent_on_the_same_state_is_refused() {

@@ -1,35 +1,37 @@
 //! The device's side of an update: answers offers, takes bytes in, drives the [machine](super::machine), and tells
 //! what became of it. Says what to send; whether there is a link is not its business.
 
+mod offers;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::clock;
-use super::compare::{self, Knowledge};
-use super::config::ModuleConfig;
+use super::config::{ModuleConfig, Pace};
 use super::download::{Download, Downloads};
 use super::install::Installer;
 use super::journal::{Found, Journal, Untold};
 use super::machine::{Act, Effect, Event, Fault, Job};
 use super::module_dir::ModuleDir;
-use crate::domain::{ModuleName, Modules, Sha256Hex, Version};
-use crate::protocol::{
-    DeclineReason, Declined, DeviceMessage, Offer, Outcome, Progress, UpdateReply, UpdateResult, Wanted,
-};
-
-/// Bytes that stay free on every disk an install touches.
-const RESERVE: u64 = 16 * 1024 * 1024;
+use super::trust::Trusting;
+use super::{clock, recovery};
+use crate::domain::{Manifest, ModuleName, Modules, Sha256Hex, Signed, Version};
+use crate::protocol::{DeviceMessage, Offer, Outcome, Progress, TrustClaim, UpdateResult};
 
 /// Packages, installs, and what is known of them.
 pub struct Updates {
     modules: BTreeMap<ModuleName, ModuleConfig>,
     journal: Journal,
+    trust: Trusting,
     downloads: Downloads,
+    pace: Pace,
+    /// From when and from which byte on the pace of the active download is measured.
+    paced: (Instant, u64),
     /// Asked for on this connection and not pushed yet.
-    wanted: BTreeMap<ModuleName, (Offer, Download)>,
+    wanted: BTreeMap<ModuleName, Asked>,
     /// The download of the active job, until it is complete.
     incoming: Option<Download>,
     done: mpsc::UnboundedSender<Event>,
@@ -40,6 +42,13 @@ pub struct Updates {
     carried_over: bool,
     /// Something was declined as busy; a hello after the install has the server offer it again.
     declined_busy: bool,
+}
+
+/// A package that was asked for.
+struct Asked {
+    offer: Offer,
+    manifest: Option<Manifest>,
+    download: Download,
 }
 
 /// What to tell the server.
@@ -63,12 +72,14 @@ impl Updates {
     pub fn open(
         state_dir: &Path,
         modules: BTreeMap<ModuleName, ModuleConfig>,
+        trust: Trusting,
+        pace: Pace,
         done: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
         let (mut journal, found) = Journal::open(state_dir)?;
         if let Found::Unreadable { aside, why } = found {
             tracing::error!(aside = %aside.display(), why, "the journal is not readable; going by what is on disk");
-            journal.entries.active = recovered(&modules);
+            journal.entries.active = recovery::recovered(&modules);
             journal.save()?;
         }
         let downloads = Downloads::open(state_dir)?;
@@ -78,7 +89,10 @@ impl Updates {
         Ok(Self {
             modules,
             journal,
+            trust,
             downloads,
+            pace,
+            paced: (Instant::now(), 0),
             wanted,
             incoming,
             done,
@@ -107,71 +121,22 @@ impl Updates {
         self.modules.iter().filter_map(|(name, config)| Some((name.clone(), version(config)?))).collect()
     }
 
-    /// Answers an update request, in its order.
-    pub fn on_offers(&mut self, offers: Vec<Offer>) -> Vec<Say> {
-        let mut reply = UpdateReply::default();
-        for offer in offers {
-            let judged = self.judge(&offer).and_then(|()| self.want(&offer));
-            let (module, version) = (offer.app_name.clone(), offer.version.clone());
-            match judged {
-                Ok(offset) => {
-                    tracing::info!(%module, %version, size = offer.size, offset, "asking for a package");
-                    reply.wanted.push(Wanted { module, version, offset });
-                }
-                Err(reason) => {
-                    tracing::info!(%module, %version, reason = reason.as_str(), "declining a package");
-                    self.declined_busy |= reason == DeclineReason::Busy;
-                    reply.declined.push(Declined { module, version, reason });
-                }
-            }
+    /// A connection is up.
+    pub fn on_connected(&mut self) {
+        self.trust.on_connected();
+    }
+
+    /// What the hello says of signatures.
+    #[must_use]
+    pub fn trust_claim(&self) -> Option<TrustClaim> {
+        self.trust.claim()
+    }
+
+    /// The server has newer trust documents. What was asked for under the old one is not taken any more.
+    pub fn on_trust(&mut self, documents: Vec<Signed>) {
+        if self.trust.on_documents(documents) {
+            self.wanted.clear();
         }
-        vec![Say::Message(DeviceMessage::UpdateReply(reply))]
-    }
-
-    fn judge(&self, offer: &Offer) -> Result<(), DeclineReason> {
-        let config = self.modules.get(&offer.app_name);
-        let running = config.and_then(|config| ModuleDir::new(&config.dir).running());
-        let active = self.journal.entries.active.as_ref().map(|job| &job.module);
-        let known = Knowledge {
-            running: running.as_ref(),
-            has_module: config.is_some(),
-            busy: active.map(|module| if self.carried_over { &offer.app_name } else { module }),
-            known_bad: self.journal.is_known_bad(&offer.sha256),
-            has_room: true,
-        };
-        compare::judge(offer, known)?;
-        compare::judge(offer, Knowledge { has_room: config.is_none_or(|c| self.has_room(offer, c)), ..known })
-    }
-
-    /// Whether download and installation fit; old parts of other packages make room.
-    fn has_room(&self, offer: &Offer, config: &ModuleConfig) -> bool {
-        let missing = offer.size.saturating_sub(self.downloads.present(&offer.sha256));
-        let fits = || {
-            let (here, there) = (free(self.downloads.folder()), free(&config.dir));
-            let same_disk = here.zip(there).is_none_or(|(here, there)| here.0 == there.0);
-            let here_needs = missing.saturating_add(RESERVE).saturating_add(if same_disk { offer.size } else { 0 });
-            here.is_none_or(|(_, bytes)| bytes >= here_needs)
-                && there.is_none_or(|(_, bytes)| bytes >= offer.size.saturating_add(RESERVE))
-        };
-        fits() || {
-            let mut keep: Vec<&Sha256Hex> = self.wanted.values().map(|(offer, _)| &offer.sha256).collect();
-            keep.push(&offer.sha256);
-            keep.extend(self.journal.entries.active.as_ref().and_then(|job| job.sha256.as_ref()));
-            self.downloads.discard_others(&keep);
-            fits()
-        }
-    }
-
-    fn want(&mut self, offer: &Offer) -> Result<u64, DeclineReason> {
-        // One offer a module at a time; the first in the list is the one.
-        self.wanted.retain(|module, _| *module != offer.app_name);
-        let download = self.downloads.resume(&offer.sha256, offer.size).map_err(|error| {
-            tracing::error!(%error, "a package cannot be received");
-            DeclineReason::NoSpace
-        })?;
-        let offset = download.received();
-        self.wanted.insert(offer.app_name.clone(), (offer.clone(), download));
-        Ok(offset)
     }
 
     /// The server starts to send a package.
@@ -185,9 +150,10 @@ impl Updates {
         sha256: &Sha256Hex,
         offset: u64,
     ) -> io::Result<Vec<Say>> {
-        let fits = |(offer, _): &(Offer, Download)| offer.version == *version && offer.sha256 == *sha256;
+        let fits = |asked: &Asked| asked.offer.version == *version && asked.offer.sha256 == *sha256;
         let asked = self.wanted.remove(module).filter(fits);
-        let Some((offer, mut download)) = asked.filter(|_| self.journal.entries.active.is_none()) else {
+        let Some(Asked { offer, manifest, mut download }) = asked.filter(|_| self.journal.entries.active.is_none())
+        else {
             let error = Some("this package was not asked for".to_owned());
             return Ok(vec![self.result_once(module, version, error)]);
         };
@@ -199,8 +165,11 @@ impl Updates {
             return Ok(vec![self.result_once(module, version, Some(error))]);
         }
         let from = self.running().get(module).cloned();
-        self.journal.entries.active = Some(Job::offered(&offer, from, clock::now()));
+        let mut job = Job::offered(&offer, from, clock::now());
+        job.manifest = manifest;
+        self.journal.entries.active = Some(job);
         self.incoming = Some(download);
+        self.paced = (Instant::now(), offset);
         self.on_event(Event::Pushed { offset })
     }
 
@@ -223,6 +192,9 @@ impl Updates {
                 let received = download.received();
                 self.on_event(Event::Received(received))
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.on_event(Event::Spoiled(Fault { text: error.to_string(), package_is_bad: false }))
+            }
             Err(error) => {
                 let fault = Fault { text: format!("a package cannot be kept: {error}"), package_is_bad: false };
                 self.on_event(Event::WentWrong(Act::Check, fault))
@@ -230,12 +202,35 @@ impl Updates {
         }
     }
 
+    /// When the pace of a download is to be looked at; `None` while nothing comes.
+    #[must_use]
+    pub fn pace_at(&self) -> Option<Instant> {
+        let receiving = self.journal.entries.active.as_ref().is_some_and(Job::is_receiving);
+        (receiving && self.pace.min_bytes_per_s > 0).then(|| self.paced.0 + self.pace.over)
+    }
+
+    /// Gives a download up that came too slowly since the last look; its part stays.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_pace(&mut self) -> io::Result<Vec<Say>> {
+        let received = self.incoming.as_ref().map_or(0, Download::received);
+        let (came, seconds) = (received.saturating_sub(self.paced.1), self.pace.over.as_secs_f64());
+        self.paced = (Instant::now(), received);
+        let fewest = self.pace.min_bytes_per_s as f64 * seconds;
+        if came as f64 >= fewest {
+            return Ok(Vec::new());
+        }
+        let text = format!("too_slow: {came} bytes came in {seconds} s; {fewest} are the fewest that will do");
+        self.on_event(Event::Spoiled(Fault { text, package_is_bad: false }))
+    }
+
     /// The server calls a package off. What was received is kept; an install that has all its bytes goes on.
     ///
     /// # Errors
     /// When the journal cannot be written.
     pub fn on_cancel(&mut self, module: &ModuleName, version: &Version) -> io::Result<Vec<Say>> {
-        self.wanted.retain(|name, (offer, _)| name != module || offer.version != *version);
+        self.wanted.retain(|name, asked| name != module || asked.offer.version != *version);
         let is_it = |job: &Job| job.module == *module && job.version == *version;
         if self.journal.entries.active.as_ref().is_some_and(is_it) {
             tracing::info!(%module, %version, "the server called a package off");
@@ -320,6 +315,9 @@ impl Updates {
             return;
         };
         tracing::debug!(module = %job.module, version = %job.version, ?act, "a step of an install");
+        // A device's own health command knows it better than the package's.
+        let health = config.health.clone().or_else(|| job.manifest.as_ref()?.health.clone());
+        let config = ModuleConfig { health, ..config };
         let (installer, done) = (Installer { downloads: self.downloads.clone(), config }, self.done.clone());
         tokio::spawn(async move {
             let event = installer.carry_out(act, job, download).await;
@@ -337,30 +335,13 @@ impl Updates {
         if let Some(job) = &self.journal.entries.active {
             let error = job.error.as_deref().unwrap_or_default();
             tracing::info!(module = %job.module, version = %job.version, ?outcome, error, "an install is over");
+            if let (Outcome::Installed, Some(manifest)) = (outcome, &job.manifest) {
+                self.trust.installed(manifest)?;
+            }
         }
         self.incoming = None;
         self.journal.finish(outcome)?;
         self.carried_over = false;
         Ok(vec![Say::News { hello: std::mem::take(&mut self.declined_busy) }])
     }
-}
-
-/// Without a journal nobody knows whether what runs has passed its trial: a module with a version to go back to is
-/// tried again. Of several at most one can have been under way, and those that are well stay.
-fn recovered(modules: &BTreeMap<ModuleName, ModuleConfig>) -> Option<Job> {
-    modules.iter().filter(|(_, config)| config.health.is_some()).find_map(|(name, config)| {
-        let dir = ModuleDir::new(&config.dir);
-        let running = dir.running()?;
-        let older = dir.installed().into_iter().filter(|version| *version != running);
-        let from = older.max_by(Version::compare)?;
-        Some(Job::found(name.clone(), running, from, clock::now()))
-    })
-}
-
-/// The disk below a path (or below what of it is there), and its free bytes.
-fn free(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    let there = path.ancestors().find(|ancestor| ancestor.is_dir())?;
-    let disk = rustix::fs::statvfs(there).ok()?;
-    Some((there.metadata().ok()?.dev(), disk.f_bavail.saturating_mul(disk.f_frsize)))
 }

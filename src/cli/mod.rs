@@ -1,8 +1,8 @@
 //! The command line: one file a subcommand, all of one shape.
 //!
-//! A subcommand's file has its arguments and `run(self, &Context)`. `user`, `token`, `enrolment-token`, `log`,
-//! `audit`, `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and `device` go
-//! through a server's API; `simulate` speaks the device protocol.
+//! A subcommand's file has its arguments and `run(self, &Context)`. `user`, `token`, `enrolment-token`, `keys`,
+//! `log`, `audit`, `backup` and `doctor` work on the data folder and the database themselves; `package`, `rollout` and
+//! `device` go through a server's API; `simulate` speaks the device protocol.
 
 mod api;
 mod audit;
@@ -13,6 +13,7 @@ mod doctor;
 mod enrolment_token;
 mod error;
 mod global;
+mod keys;
 mod log;
 mod output;
 mod package;
@@ -55,6 +56,7 @@ enum Command {
     Package(package::Package),
     Rollout(rollout::Rollout),
     Device(device::Device),
+    Keys(keys::Keys),
     Log(log::Log),
     Audit(audit::Audit),
     Simulate(simulate::Simulate),
@@ -94,6 +96,7 @@ impl Arguments {
             Command::Package(command) => command.run(&context),
             Command::Rollout(command) => command.run(&context),
             Command::Device(command) => command.run(&context),
+            Command::Keys(command) => command.run(&context),
             Command::Log(command) => command.run(&context),
             Command::Audit(command) => command.run(&context),
             Command::Simulate(command) => command.run(&context),

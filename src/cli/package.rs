@@ -34,6 +34,9 @@ enum Action {
         /// What others should know of it
         #[arg(long, default_value = "")]
         notes: String,
+        /// The signed manifest that `fleetward keys sign` wrote for it
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
     },
     /// List packages, newest upload first
     List {
@@ -49,8 +52,13 @@ impl Package {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let api = self.server.api(context)?;
         match self.action {
-            Action::Upload { name, version, file, notes } => {
-                let package = upload(&api, &name, &version, &file, &notes)?;
+            Action::Upload { name, version, file, notes, manifest } => {
+                let manifest = manifest.map(|path| read(&path)).transpose()?.unwrap_or_default();
+                let mut form = Form::new().text("name", name.as_str()).text("version", version.as_str());
+                for (field, text) in [("notes", &notes), ("manifest", &manifest)] {
+                    form = if text.is_empty() { form } else { form.text(field, text) };
+                }
+                let package = upload(&api, &name, &file, form)?;
                 if context.output().is_json() {
                     return context.output().value(&package);
                 }
@@ -60,9 +68,9 @@ impl Package {
             Action::List { name } => {
                 let query: Vec<_> = name.iter().map(|name| ("name", name.to_string())).collect();
                 let items = api.all("packages", &query)?;
-                let head = ["NAME", "VERSION", "SIZE", "CREATED", "BY", "SHA256"];
+                let head = ["NAME", "VERSION", "SIZE", "CREATED", "BY", "SIGNED BY", "SHA256"];
                 context.output().list(&head, items, |package| {
-                    let fields = ["/name", "/version", "/size", "/created_at", "/created_by", "/sha256"];
+                    let fields = ["/name", "/version", "/size", "/created_at", "/created_by", "/signed_by", "/sha256"];
                     fields.map(|field| text(package, field)).to_vec()
                 })
             }
@@ -77,8 +85,12 @@ impl Package {
     }
 }
 
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(CliError::doing(path.display()))
+}
+
 /// Streams the file; it is never in memory as a whole.
-fn upload(api: &Api, name: &ModuleName, version: &Version, path: &Path, notes: &str) -> Result<Value, CliError> {
+fn upload(api: &Api, name: &ModuleName, path: &Path, form: Form) -> Result<Value, CliError> {
     let told = path.display().to_string();
     let file = File::open(path).map_err(CliError::doing(&told))?;
     let about = file.metadata().map_err(CliError::doing(&told))?;
@@ -89,10 +101,6 @@ fn upload(api: &Api, name: &ModuleName, version: &Version, path: &Path, notes: &
     let file_name = path.file_name().map_or_else(|| name.to_string(), |name| name.to_string_lossy().into_owned());
     let part = Part::owned_reader(Counted { file, bar: bar.clone() }).file_name(&file_name);
     let part = part.mime_str("application/octet-stream").map_err(|error| CliError::Failed(error.to_string()))?;
-    let mut form = Form::new().text("name", name.as_str()).text("version", version.as_str());
-    if !notes.is_empty() {
-        form = form.text("notes", notes);
-    }
     let result = api.upload("packages", form.part("file", part));
     bar.finish_and_clear();
     result

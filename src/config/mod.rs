@@ -48,6 +48,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Whose word about the address they speak for is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Who signs packages, once there are keys.
+    pub signing: SigningMode,
     /// Seconds between two reports, told in `welcome`.
     pub report_interval_s: u32,
     /// Health window of a rollout whose policy names none, seconds.
@@ -76,6 +78,15 @@ pub enum DeviceAuthMode {
     Token,
     /// Anybody, under any `device_id`: closed networks and trials.
     Open,
+}
+
+/// Who signs packages. Without a trust document in the data folder nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningMode {
+    /// This server, by a release key in its data folder, where an upload brings no manifest.
+    Server,
+    /// Others: an upload without a manifest is refused.
+    Strict,
 }
 
 /// The status log.
@@ -159,6 +170,7 @@ impl Default for Config {
             device_auth: DeviceAuthMode::Token,
             public_url: None,
             trusted_proxies: Vec::new(),
+            signing: SigningMode::Server,
             report_interval_s: 30,
             health_window_s: 60,
             log_format: LogFormat::Text,

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, DeviceAuthMode, LogFormat, Network};
+use super::{Config, DeviceAuthMode, LogFormat, Network, SigningMode};
 
 /// One setting.
 pub struct Setting {
@@ -51,6 +51,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("trusted_proxies", "addresses or networks of reverse proxies, with commas between", |c, t| {
         set(&mut c.trusted_proxies, networks(t))
     }),
+    setting(
+        "signing",
+        "server: it signs what is uploaded unsigned; strict: it takes only what was signed elsewhere",
+        |c, t| set(&mut c.signing, signing(t)),
+    ),
     setting("report_interval_s", "seconds between two reports of a device, 1 to 86400", |c, t| {
         set(&mut c.report_interval_s, within(t, 1..=86_400))
     }),
@@ -197,6 +202,14 @@ fn device_auth(text: &str) -> Result<DeviceAuthMode, String> {
         "token" => Ok(DeviceAuthMode::Token),
         "open" => Ok(DeviceAuthMode::Open),
         _ => Err(format!("must be token or open, not {text:?}")),
+    }
+}
+
+fn signing(text: &str) -> Result<SigningMode, String> {
+    match text {
+        "server" => Ok(SigningMode::Server),
+        "strict" => Ok(SigningMode::Strict),
+        _ => Err(format!("must be server or strict, not {text:?}")),
     }
 }
 

@@ -26,6 +26,7 @@ mod requirements;
 mod rollout;
 mod seq_set;
 mod session;
+mod signing;
 mod target;
 mod token;
 mod transfer;
@@ -58,6 +59,10 @@ pub use requirements::{Requirements, Unmet};
 pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutState};
 pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
+pub use signing::{
+    ChunkHasher, Chunks, Distrust, Fingerprint, Floor, Freshness, Manifest, PublicKey, Purpose, Quorum, SecretKey,
+    Signed, Surroundings, Trust, check_freshness, check_release,
+};
 pub use target::{Groups, Target, TargetError, TargetRequest};
 pub use token::{TokenKind, hash_token};
 pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};

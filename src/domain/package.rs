@@ -22,9 +22,9 @@ pub struct Package {
     #[serde(with = "super::millis_rfc3339")]
     pub created_at: Timestamp,
     pub created_by: String,
-    /// The key that signed its manifest, where one did.
+    /// The keys that signed its manifest, with commas between; `server/` before one that this server holds.
     pub signed_by: Option<String>,
-    /// The signature over its manifest, base64, as sent to devices.
+    /// Its manifest with the signatures over it: the JSON of a [`Signed`](super::Signed).
     #[serde(skip_serializing)]
     pub signature: Option<String>,
     /// What it asks of the device it goes to.
@@ -54,7 +54,7 @@ pub struct Release {
     /// Bytes.
     pub size: u64,
     pub sha256: Sha256Hex,
-    /// Base64; devices that trust a key check it.
+    /// As in [`Package`]; devices that trust a key check it.
     pub signature: Option<String>,
     /// What it asks of the device; the server sees to it.
     #[serde(default)]

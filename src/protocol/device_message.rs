@@ -24,6 +24,17 @@ pub enum DeviceMessage {
 pub struct Hello {
     pub device_id: DeviceId,
     pub modules: Modules,
+    /// Of a device that checks signatures.
+    pub trust: Option<TrustClaim>,
+}
+
+/// What a device that checks signatures says in its hello.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustClaim {
+    /// The trust document that it has; 0: none yet.
+    pub version: u64,
+    /// A number it made up for this connection, which the server's freshness has to name.
+    pub nonce: String,
 }
 
 /// One status message.
@@ -55,6 +66,8 @@ pub struct Declined {
     pub module: ModuleName,
     pub version: Version,
     pub reason: DeclineReason,
+    /// More, in the device's own words.
+    pub error: Option<String>,
 }
 
 /// Why a device does not want a package.
@@ -195,6 +208,15 @@ impl Entry<'_> {
     }
 }
 
+/// An `error` of any kind as text that is not too long.
+fn words(error: Option<&Value>) -> Option<String> {
+    error.filter(|e| !e.is_null()).map(|error| {
+        let mut text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+        text.truncate(text.floor_char_boundary(MAX_ERROR));
+        text
+    })
+}
+
 /// One of a few words; `None` for any other.
 fn word<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> Option<T> {
     T::deserialize(value?).ok()
@@ -227,7 +249,17 @@ fn hello(fields: &Map<String, Value>, text: &str) -> Result<DeviceMessage> {
             return Err(ProtocolError::bad(format!("version_list names {module} twice")));
         }
     }
-    Ok(DeviceMessage::Hello(Hello { device_id, modules }))
+    Ok(DeviceMessage::Hello(Hello { device_id, modules, trust: trust_claim(fields) }))
+}
+
+/// Longest nonce, bytes.
+const MAX_NONCE: usize = 128;
+
+/// What is not of the right kind is passed over: such fields may mean something else to a client that checks nothing.
+fn trust_claim(fields: &Map<String, Value>) -> Option<TrustClaim> {
+    let version = fields.get("trust_version")?.as_u64()?;
+    let nonce = fields.get("nonce")?.as_str().filter(|nonce| nonce.len() <= MAX_NONCE)?;
+    Some(TrustClaim { version, nonce: nonce.to_owned() })
 }
 
 fn update_reply(text: &str) -> Result<DeviceMessage> {
@@ -244,7 +276,7 @@ fn update_reply(text: &str) -> Result<DeviceMessage> {
     };
     let decline = |e: Entry| {
         let reason = word(e.reason.as_ref()).unwrap_or(DeclineReason::Other);
-        Ok(Declined { module: e.module()?, version: e.version()?, reason })
+        Ok(Declined { module: e.module()?, version: e.version()?, reason, error: words(e.error.as_ref()) })
     };
     let wanted = lists.update_list.unwrap_or_default().into_iter().map(want).collect::<Result<_>>()?;
     let declined = lists.declined.unwrap_or_default().into_iter().map(decline).collect::<Result<_>>()?;
@@ -264,11 +296,7 @@ fn result(text: &str) -> Result<DeviceMessage> {
     let entry: Entry = serde_json::from_str(text).map_err(unreadable)?;
     let outcome = word(entry.outcome.as_ref())
         .ok_or_else(|| ProtocolError::bad("outcome must be installed, failed or rolled_back"))?;
-    let error = entry.error.as_ref().filter(|e| !e.is_null()).map(|error| {
-        let mut text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-        text.truncate(text.floor_char_boundary(MAX_ERROR));
-        text
-    });
+    let error = words(entry.error.as_ref());
     Ok(DeviceMessage::Result(UpdateResult { module: entry.module()?, version: entry.version()?, outcome, error }))
 }
 
@@ -325,7 +353,13 @@ pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
     let value = match message {
         DeviceMessage::Hello(hello) => {
             let list: Vec<Value> = hello.modules.iter().map(|(m, v)| entry(m, v)).collect();
-            json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list })
+            let mut value =
+                json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list });
+            if let Some(trust) = &hello.trust {
+                value["trust_version"] = json!(trust.version);
+                value["nonce"] = json!(trust.nonce);
+            }
+            value
         }
         DeviceMessage::Report(message) => {
             let mut value = serde_json::to_value(&message.report).unwrap_or_default();
@@ -338,11 +372,7 @@ pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
                 .iter()
                 .map(|w| json!({ "app_name": w.module, "version": w.version, "offset": w.offset }))
                 .collect();
-            let declined: Vec<Value> = reply
-                .declined
-                .iter()
-                .map(|d| json!({ "app_name": d.module, "version": d.version, "reason": d.reason }))
-                .collect();
+            let declined: Vec<Value> = reply.declined.iter().map(declined).collect();
             json!({ "update_list": wanted, "declined": declined })
         }
         DeviceMessage::Progress(p) => {
@@ -358,4 +388,13 @@ pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
         }
     };
     value.to_string()
+}
+
+fn declined(declined: &Declined) -> Value {
+    let Declined { module, version, reason, error } = declined;
+    let mut value = json!({ "app_name": module, "version": version, "reason": reason });
+    if let Some(error) = error {
+        value["error"] = json!(error);
+    }
+    value
 }

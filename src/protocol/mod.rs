@@ -8,8 +8,8 @@ mod lenient;
 mod server_message;
 
 pub use device_message::{
-    DeclineReason, Declined, DeviceMessage, Hello, Outcome, Progress, ReportMessage, UpdateReply, UpdateResult, Wanted,
-    decode, encode,
+    DeclineReason, Declined, DeviceMessage, Hello, Outcome, Progress, ReportMessage, TrustClaim, UpdateReply,
+    UpdateResult, Wanted, decode, encode,
 };
 pub use server_message::{Offer, ServerMessage};
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorCode, PROTOCOL_VERSION, ProtocolError};
-use crate::domain::{BootId, DeviceId, ModuleName, Release, RolloutId, Sha256Hex, Timestamp, Version};
+use crate::domain::{
+    BootId, DeviceId, ModuleName, Release, Requirements, RolloutId, Sha256Hex, Signed, Timestamp, Version,
+};
 
 /// One text message from server to device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,15 @@ pub enum ServerMessage {
         device_token: Option<String>,
     },
     /// Asks the device which of these it needs.
-    UpdateList { rollout_id: RolloutId, update_list: Vec<Offer> },
+    UpdateList {
+        rollout_id: RolloutId,
+        update_list: Vec<Offer>,
+        /// To a device that checks signatures: that this is what is wanted of it now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        freshness: Option<Signed>,
+    },
+    /// Trust documents that a device which checks signatures has not got yet, oldest first.
+    Trust { documents: Vec<Signed> },
     /// Binary frames with bytes `offset` to `size` of this package follow.
     Package { app_name: ModuleName, version: Version, size: u64, sha256: Sha256Hex, offset: u64 },
     /// Stop receiving it; nothing more of it follows.
@@ -53,8 +63,12 @@ pub struct Offer {
     pub version: Version,
     pub size: u64,
     pub sha256: Sha256Hex,
+    /// Signatures over the manifest, base64, with spaces between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// The manifest's exact bytes, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// Whether a version that is not higher than the device's own is to be taken too.
     #[serde(default)]
     pub allow_rollback: bool,
@@ -64,13 +78,31 @@ impl Offer {
     /// The offer of a release.
     #[must_use]
     pub fn of(release: &Release, allow_rollback: bool) -> Self {
+        let signed = release.signature.as_deref().and_then(|text| Signed::from_json(text).ok());
+        let (manifest, signature) = signed.map(|signed| signed.parts()).unzip();
         Self {
             app_name: release.module.clone(),
             version: release.version.clone(),
             size: release.size,
             sha256: release.sha256.clone(),
-            signature: release.signature.clone(),
+            signature,
+            manifest,
             allow_rollback,
+        }
+    }
+
+    /// The release that is offered.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        let parts = self.manifest.as_deref().zip(self.signature.as_deref());
+        let signed = parts.and_then(|(manifest, signature)| Signed::from_parts(manifest, signature).ok());
+        Release {
+            module: self.app_name.clone(),
+            version: self.version.clone(),
+            size: self.size,
+            sha256: self.sha256.clone(),
+            signature: signed.map(|signed| signed.to_json()),
+            requires: Requirements::default(),
         }
     }
 }

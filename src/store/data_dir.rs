@@ -69,6 +69,18 @@ impl DataDir {
         dir.join("packages")
     }
 
+    /// The folder of the [`KeyFolder`](super::KeyFolder).
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        Self::keys_in(&self.dir)
+    }
+
+    /// The same of a folder that is not held.
+    #[must_use]
+    pub fn keys_in(dir: &Path) -> PathBuf {
+        dir.join("keys")
+    }
+
     /// The folder of the [`StatusLog`](super::StatusLog).
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -6,7 +6,7 @@
 //!
 //! In reading order: `connection`, `writer`, `dialect` and `migrate` are how the database is spoken to; then a file
 //! a table group, each with its types, its private rows and its verbs; then the files beside the database:
-//! [`Blobs`], [`StatusLog`], [`DataDir`].
+//! [`Blobs`], [`KeyFolder`], [`StatusLog`], [`DataDir`].
 
 mod connection;
 mod cursor;
@@ -37,6 +37,7 @@ mod tokens;
 
 mod blobs;
 mod data_dir;
+mod keys;
 mod log;
 
 pub mod secrets;
@@ -59,6 +60,7 @@ pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
 pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
+pub use keys::{KeyFolder, Keys, read_key, write_key};
 pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage};
 pub use progress::RolloutDevice;

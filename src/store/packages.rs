@@ -26,13 +26,16 @@ pub struct NewPackage {
     pub notes: String,
     pub requires: Requirements,
     pub created_by: String,
+    /// As in [`Package`].
+    pub signed_by: Option<String>,
+    pub signature: Option<String>,
     pub now: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum AddPackage {
     Added(Package),
-    /// Same name, version and bytes: nothing changed.
+    /// Same name, version and bytes: nothing changed but the signature, where there is another one now.
     Same(Package),
     /// Same name and version, other bytes: nothing changed.
     Conflict(Package),
@@ -154,7 +157,7 @@ pub(super) fn find(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome
 fn add(db: &mut Db, new: &NewPackage) -> Outcome<AddPackage> {
     if let Some(known) = find(db, &new.name, &new.version)? {
         let same = known.sha256 == new.sha256 && known.size == new.size;
-        return Ok(if same { AddPackage::Same(known) } else { AddPackage::Conflict(known) });
+        return if same { sign_again(db, known, new).map(AddPackage::Same) } else { Ok(AddPackage::Conflict(known)) };
     }
     let row = (
         packages::name.eq(new.name.as_str()),
@@ -167,10 +170,25 @@ fn add(db: &mut Db, new: &NewPackage) -> Outcome<AddPackage> {
         packages::created_at.eq(millis(new.now)),
         packages::created_by.eq(fit(&new.created_by, NAME)),
         packages::requirements.eq(Some(to_json(&new.requires)?).filter(|_| !new.requires.is_empty())),
+        packages::signed_by.eq(new.signed_by.as_deref().map(|by| fit(by, NAME))),
+        packages::signature.eq(new.signature.as_deref()),
     );
     diesel::insert_into(packages::table).values(row).execute(db)?;
     let id = last_id(db)?;
     packages::table.find(id).select(PackageRow::as_select()).first(db)?.package().map(AddPackage::Added)
+}
+
+/// The same package with the signature that came with it this time; without one, as it was.
+fn sign_again(db: &mut Db, known: Package, new: &NewPackage) -> Outcome<Package> {
+    if new.signature.is_none() || new.signature == known.signature {
+        return Ok(known);
+    }
+    let signed = (
+        packages::signed_by.eq(new.signed_by.as_deref().map(|by| fit(by, NAME))),
+        packages::signature.eq(new.signature.as_deref()),
+    );
+    diesel::update(packages::table.find(known.id.0)).set(signed).execute(db)?;
+    packages::table.find(known.id.0).select(PackageRow::as_select()).first(db)?.package()
 }
 
 fn list(db: &mut Db, name: Option<&ModuleName>, place: Option<i64>, limit: usize) -> Outcome<Page<Package>> {

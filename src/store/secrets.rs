@@ -8,7 +8,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
-use crate::domain::{Sha256Hex, TokenKind, hash_token};
+use crate::domain::{SecretKey, Sha256Hex, TokenKind, hash_token};
 
 /// Why a secret could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,16 @@ pub fn new_token(kind: TokenKind) -> Result<(String, Sha256Hex), SecretError> {
     let token = format!("{}{}", kind.prefix(), hex::encode(bytes));
     let hash = hash_token(&token);
     Ok((token, hash))
+}
+
+/// A new signing key.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn new_key() -> Result<SecretKey, SecretError> {
+    let mut bytes = [0u8; 32];
+    SysRng.try_fill_bytes(&mut bytes).map_err(|e| SecretError(e.to_string()))?;
+    Ok(SecretKey::new(bytes))
 }
 
 /// Argon2id in PHC form, with a salt of its own. Takes tens of milliseconds and 19 MiB: not for an async thread.

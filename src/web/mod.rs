@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use crate::actors::Fleet;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Blobs, Store};
+use crate::store::{Blobs, KeyFolder, Store};
 use gates::Gates;
 use metrics::Metrics;
 use pages::Pages;
@@ -44,6 +44,7 @@ pub struct WebState {
     pub config: Arc<Config>,
     pub store: Store,
     pub blobs: Blobs,
+    pub keys: KeyFolder,
     pub fleet: Fleet,
     pub clock: Clock,
     /// Turns `true` when the server stops: live streams end then.
@@ -60,13 +61,15 @@ impl WebState {
         config: Arc<Config>,
         store: Store,
         blobs: Blobs,
+        keys: KeyFolder,
         fleet: Fleet,
         clock: Clock,
         stop: watch::Receiver<bool>,
         connections: usize,
     ) -> Self {
         let gates = Gates::new(&config.limits, connections);
-        Self { config, store, blobs, fleet, clock, stop, gates, metrics: Metrics::default(), pages: Pages::default() }
+        let (metrics, pages) = (Metrics::default(), Pages::default());
+        Self { config, store, blobs, keys, fleet, clock, stop, gates, metrics, pages }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Bench {
     pub folder: tempfile::TempDir,
     pub listener: TcpListener,
     pub config: String,
+    /// Words for the top of the configuration.
+    pub head: String,
 }
 
 /// A running agent; stops when asked.
@@ -43,7 +45,7 @@ impl Bench {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let bench = Self { folder, listener, config: String::new() };
+        let bench = Self { folder, listener, config: String::new(), head: String::new() };
         std::fs::create_dir(bench.app1()).unwrap();
         std::fs::write(bench.app1().join("VERSION"), "1.0.0\n").unwrap();
         bench
@@ -65,7 +67,7 @@ impl Bench {
 
     pub fn config_file(&self) -> PathBuf {
         let path = self.folder.path().join("agent.toml");
-        let head = "[reconnect]\nbase_ms = 20\ncap_s = 1\n";
+        let head = format!("{}\n[reconnect]\nbase_ms = 20\ncap_s = 1\n", self.head);
         let text = format!("{head}[modules.app1]\ndir = {:?}\n{}\n", self.app1(), self.config);
         std::fs::write(&path, text).unwrap();
         path

@@ -2,6 +2,8 @@
 #![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod attacks;
 mod bench;
+mod house;
 mod link;
 mod updates;

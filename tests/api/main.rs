@@ -13,4 +13,5 @@ mod openapi;
 mod packages;
 mod rollout_acts;
 mod rollouts;
+mod signing;
 mod stream;

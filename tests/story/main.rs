@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod server;
+#[cfg(feature = "agent")]
+mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

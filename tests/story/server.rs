@@ -69,7 +69,7 @@ impl Server {
         self.dir.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.env_clear().env("FLEETWARD_LOG", "warn").env("FLEETWARD_SERVER", self.url());
         command.env("FLEETWARD_TOKEN", &self.token).arg("--data-dir").arg(self.path("data")).args(arguments);

@@ -70,10 +70,13 @@ impl DeviceActor {
             SessionEffect::Welcome { device_id, token } => {
                 let now = self.links.clock.now();
                 self.say(&ServerMessage::welcome(device_id, now, self.links.report_interval_s, token), ctx);
+                self.say_trust(ctx);
             }
             SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
             SessionEffect::Ask { rollout, releases, allow_rollback } => {
-                self.say(&wire::update_list(rollout, &releases, allow_rollback), ctx);
+                self.say_trust(ctx);
+                let fresh = self.vouching.freshness(&self.links, self.device_id.as_ref(), &releases);
+                self.say(&wire::update_list(rollout, &releases, allow_rollback, fresh), ctx);
             }
             SessionEffect::Cancel { module, version } => {
                 self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
@@ -81,7 +84,7 @@ impl DeviceActor {
         }
     }
 
-    fn say(&mut self, message: &ServerMessage, ctx: &mut Ctx) {
+    pub(super) fn say(&mut self, message: &ServerMessage, ctx: &mut Ctx) {
         ctx.text(message.to_json());
     }
 

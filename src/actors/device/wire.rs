@@ -3,9 +3,8 @@
 use actix_http::ws::{Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 
-use super::Refusal;
-use crate::domain::{CloseCause, DeviceId, Doing, Fault, Release, RolloutId};
-use crate::protocol::{ErrorCode, MAX_TEXT, Offer, Outcome, ServerMessage, close};
+use crate::domain::{CloseCause, DeviceId, Doing, Fault, ModuleName, Release, RolloutId, Signed, Version};
+use crate::protocol::{Declined, ErrorCode, MAX_TEXT, Offer, Outcome, ServerMessage, close};
 
 /// Most frames of one message.
 const MAX_FRAGMENTS: usize = 64;
@@ -75,6 +74,9 @@ pub(super) fn close_of(cause: CloseCause) -> (u16, &'static str) {
     }
 }
 
+/// What a message that could not be taken is answered with, when its words are the session's.
+type Refusal = (ErrorCode, String);
+
 /// The answer to a message that was read and not taken.
 pub(super) fn fault(fault: &Fault, device: Option<&DeviceId>) -> Refusal {
     match fault {
@@ -106,9 +108,21 @@ pub(super) fn package(release: Release, offset: u64) -> ServerMessage {
     ServerMessage::Package { app_name: module, version, size, sha256, offset }
 }
 
-pub(super) fn update_list(rollout: RolloutId, releases: &[Release], allow_rollback: bool) -> ServerMessage {
+/// What the session is told of a package that the device declines: the word of the wire, and the device's own words.
+pub(super) fn declined(declined: Declined) -> (ModuleName, Version, String) {
+    let Declined { module, version, reason, error } = declined;
+    let word = reason.as_str();
+    (module, version, error.map_or_else(|| word.to_owned(), |error| format!("{word}: {error}")))
+}
+
+pub(super) fn update_list(
+    rollout: RolloutId,
+    releases: &[Release],
+    allow_rollback: bool,
+    freshness: Option<Signed>,
+) -> ServerMessage {
     let offers = releases.iter().map(|release| Offer::of(release, allow_rollback)).collect();
-    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers }
+    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers, freshness }
 }
 
 #[cfg(test)]

@@ -118,8 +118,9 @@ async fn add_package(store: &Store, blobs: &Blobs, name: &str, version: &str, si
     let file_name = format!("{name}-{version}.bin");
     let (notes, created_by) = ("Made by --demo.".to_owned(), "demo".to_owned());
     let now = Clock::system().now();
-    let requires = Requirements::default();
-    let package = NewPackage { name, version, size, sha256, file_name, notes, requires, created_by, now };
+    let (requires, signed_by, signature) = (Requirements::default(), None, None);
+    let package =
+        NewPackage { name, version, size, sha256, file_name, notes, requires, created_by, signed_by, signature, now };
     match store.add_package(package).await? {
         AddPackage::Added(_) | AddPackage::Same(_) | AddPackage::Conflict(_) => Ok(()),
     }

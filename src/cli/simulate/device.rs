@@ -164,7 +164,7 @@ impl SimDevice {
 
     fn hello(&mut self, now: Timestamp) -> Vec<Effect> {
         self.said = self.modules.clone();
-        let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone() };
+        let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone(), trust: None };
         vec![send(&DeviceMessage::Hello(hello), now), Effect::Said(Said::Hello)]
     }
 
@@ -214,6 +214,8 @@ impl SimDevice {
                 self.arriving.take_if(|arriving| named(&arriving.offer));
                 Vec::new()
             }
+            // Asked for by nobody here.
+            ServerMessage::Trust { .. } => Vec::new(),
             ServerMessage::Ack { seq, boot_id } => self.acknowledged(now, seq, &boot_id),
             ServerMessage::Error { message, seq, .. } => {
                 let before = self.kept.len();
@@ -252,7 +254,7 @@ impl SimDevice {
             let (module, version) = (offer.app_name.clone(), offer.version.clone());
             self.offers.retain(|before| before.app_name != module);
             if compare(self.modules.get(&module), &version, offer.allow_rollback).is_err() {
-                reply.declined.push(Declined { module, version, reason: DeclineReason::NotNewer });
+                reply.declined.push(Declined { module, version, reason: DeclineReason::NotNewer, error: None });
                 continue;
             }
             let same = |arriving: &&Arriving| arriving.offer.sha256 == offer.sha256;

@@ -173,6 +173,8 @@ fn package(name: &str, number: &str, bytes: &str) -> NewPackage {
         notes: "notes with 终端 and ' quotes".to_owned(),
         requires: serde_json::from_str(r#"{"from":">= 0.1"}"#).unwrap(),
         created_by: "ci".to_owned(),
+        signed_by: None,
+        signature: None,
         now: at(0),
     }
 }

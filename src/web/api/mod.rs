@@ -13,6 +13,7 @@ pub mod packages;
 pub mod rollout_acts;
 pub mod rollout_views;
 pub mod rollouts;
+pub mod signature;
 pub mod upload;
 pub mod users;
 

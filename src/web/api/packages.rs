@@ -33,7 +33,7 @@ pub async fn one(state: web::Data<WebState>, _: Viewer, path: web::Path<(String,
     Ok(HttpResponse::Ok().json(find(&state, &path).await?))
 }
 
-/// `POST /api/v1/packages`: multipart `name`, `version`, `file`, `notes`.
+/// `POST /api/v1/packages`: multipart `name`, `version`, `file`, `notes`, `manifest`.
 ///
 /// # Errors
 /// 409 for the same name and version with other bytes, 413, 415, 422, 503 without room on the disk.

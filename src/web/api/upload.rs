@@ -8,6 +8,7 @@ use std::io;
 use actix_multipart::{Field, Multipart, MultipartError};
 use futures_util::TryStreamExt as _;
 
+use super::signature::{self, Uploaded};
 use crate::domain::{ModuleName, Package, Requirements, Sha256Hex, Version};
 use crate::store::{AddPackage, BlobWriter, NewPackage};
 use crate::web::WebState;
@@ -21,6 +22,8 @@ const PIECE: usize = 256 * 1024;
 const ASK_AGAIN_AFTER: u64 = 64 * 1024 * 1024;
 /// Longest text of a field, bytes.
 const TEXT_BYTES: usize = 16 * 1024;
+/// Longest signed manifest, bytes.
+const MANIFEST_BYTES: usize = 48 * 1024;
 /// Longest notes, characters.
 const NOTES: usize = 4000;
 
@@ -31,6 +34,8 @@ struct Form {
     version: Option<Version>,
     notes: Option<String>,
     requires: Option<Requirements>,
+    /// A signed manifest: the JSON that `fleetward keys sign` writes.
+    manifest: Option<String>,
     /// The session's form token, for pages.
     csrf: Option<String>,
     file: Option<ReceivedFile>,
@@ -42,8 +47,8 @@ struct ReceivedFile {
     name: String,
 }
 
-/// Takes a package in. The form's fields are `name`, `version`, `file`, `notes`, `requires` and `csrf`, in any
-/// order.
+/// Takes a package in. The form's fields are `name`, `version`, `file`, `notes`, `requires`, `manifest` and `csrf`, in
+/// any order.
 ///
 /// # Errors
 /// 400, 403 for a form of another session, 413, 415, 422, 503 without room on the disk.
@@ -69,19 +74,21 @@ pub async fn receive(
     let _catalogue = state.gates.catalogue.lock().await;
     let finished = actix_web::web::block(move || file.writer.finish()).await?;
     let (sha256, size) = finished.map_err(|error| disk_error(&error))?;
-    let package = NewPackage {
-        name,
-        version,
-        size,
-        sha256: sha256.clone(),
-        file_name,
-        notes: form.notes.unwrap_or_default(),
-        requires,
-        created_by: operator.name.clone(),
-        now: state.clock.now(),
+    let (notes, created_by, now) = (form.notes.unwrap_or_default(), operator.name.clone(), state.clock.now());
+    let manifest = form.manifest.as_deref().filter(|text| !text.trim().is_empty());
+    let uploaded = Uploaded { name: &name, version: &version, size, sha256: &sha256, manifest };
+    let (signed_by, signature) = match signature::of(state, uploaded).await {
+        Ok(signature) => signature,
+        Err(error) => {
+            remove_unused(state, sha256).await;
+            return Err(error);
+        }
     };
-    let subject = format!("{} {}", package.name, package.version);
-    let details = serde_json::json!({ "size": size, "sha256": sha256 });
+    let bytes = sha256.clone();
+    let subject = format!("{name} {version}");
+    let details = serde_json::json!({ "size": size, "sha256": sha256, "signed_by": signed_by });
+    let package =
+        NewPackage { name, version, size, sha256, file_name, notes, requires, created_by, signed_by, signature, now };
     let added = state.acting(&operator, "package.add", &subject, &details).add_package(package).await;
     match &added {
         Ok(AddPackage::Added(package)) => {
@@ -89,7 +96,7 @@ pub async fn receive(
             tracing::info!(%name, %version, size, by = operator.name, "package uploaded");
         }
         Ok(AddPackage::Same(_)) => {}
-        Ok(AddPackage::Conflict(_)) | Err(_) => remove_unused(state, sha256).await,
+        Ok(AddPackage::Conflict(_)) | Err(_) => remove_unused(state, bytes).await,
     }
     Ok(added?)
 }
@@ -123,14 +130,14 @@ impl Form {
     async fn take(&mut self, state: &WebState, mut field: Field) -> Result<(), ApiError> {
         let name = field.name().unwrap_or_default().to_owned();
         let twice = match name.as_str() {
-            "name" => self.name.replace(parsed(&name, &text(&mut field, &name).await?)?).is_some(),
-            "version" => self.version.replace(parsed(&name, &text(&mut field, &name).await?)?).is_some(),
-            "notes" => self.notes.replace(notes(text(&mut field, &name).await?)?).is_some(),
-            "requires" => self.requires.replace(requirements(&text(&mut field, &name).await?)?).is_some(),
-            "csrf" => self.csrf.replace(text(&mut field, &name).await?).is_some(),
+            "name" => self.name.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
+            "version" => self.version.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
+            "notes" => self.notes.replace(notes(text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
+            "requires" => self.requires.replace(requirements(&text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
+            "csrf" => self.csrf.replace(text(&mut field, &name, TEXT_BYTES).await?).is_some(),
             "file" if self.file.is_some() => true,
             "file" => self.file.replace(file(state, field).await?).is_some(),
-            "manifest" => return Err(ApiError::field("manifest", "signed manifests are not available yet")),
+            "manifest" => self.manifest.replace(text(&mut field, &name, MANIFEST_BYTES).await?).is_some(),
             _ => {
                 let shown: String = name.chars().take(80).collect();
                 return Err(ApiError::field(&shown, "is not known here"));
@@ -159,11 +166,11 @@ fn notes(text: String) -> Result<String, ApiError> {
     Ok(text)
 }
 
-async fn text(field: &mut Field, name: &str) -> Result<String, ApiError> {
+async fn text(field: &mut Field, name: &str, most: usize) -> Result<String, ApiError> {
     let mut bytes = Vec::new();
     while let Some(piece) = field.try_next().await.map_err(|error| unreadable(&error))? {
-        if bytes.len() + piece.len() > TEXT_BYTES {
-            return Err(ApiError::field(name, format!("must be at most {TEXT_BYTES} bytes")));
+        if bytes.len() + piece.len() > most {
+            return Err(ApiError::field(name, format!("must be at most {most} bytes")));
         }
         bytes.extend_from_slice(&piece);
     }

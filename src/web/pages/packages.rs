@@ -10,9 +10,10 @@ use super::form::{Field, Pairs, query};
 use super::notice::ConfirmPage;
 use super::shell::{View, shown};
 use crate::domain::{ModuleName, Package, Timestamp, Version};
-use crate::store::{AddPackage, ModuleSummary};
+use crate::store::{AddPackage, Keys, ModuleSummary};
 use crate::web::WebState;
 use crate::web::access::{Operator, Unproven, Viewer};
+use crate::web::api::signature::{SignatureState, state_of};
 use crate::web::api::{packages as api, upload};
 use crate::web::error::{Answer, ApiError};
 
@@ -41,6 +42,7 @@ pub struct UploadForm {
     pub version: Field,
     pub file: Field,
     pub notes: Field,
+    pub manifest: Field,
 }
 
 /// Why a package was not deleted.
@@ -77,16 +79,21 @@ pub struct PackageRow {
     pub created_by: String,
     pub current: bool,
     pub devices: u64,
+    pub signature: SignatureState,
+    /// Fingerprints of the keys, with commas between.
+    pub signed_by: String,
 }
 
 impl ModuleSection {
     /// A module with some of its packages.
     #[must_use]
-    pub fn new(module: &ModuleSummary, packages: Vec<Package>, next: Option<String>) -> Self {
+    pub fn new(module: &ModuleSummary, packages: Vec<Package>, next: Option<String>, keys: &Keys) -> Self {
         let devices = |version: &Version| module.devices.iter().find(|(v, _)| v == version).map_or(0, |(_, n)| *n);
         let row = |package: Package| PackageRow {
             current: module.current_version.as_ref() == Some(&package.version),
             devices: devices(&package.version),
+            signature: state_of(&package, keys),
+            signed_by: package.signed_by.unwrap_or_default().replace("server/", ""),
             name: package.name,
             version: package.version,
             size: package.size,
@@ -120,13 +127,14 @@ async fn read(request: &HttpRequest, state: &WebState) -> Result<Packages, ApiEr
     let pairs = Pairs::of_query(request);
     let only = ModuleName::new(pairs.text("module")).ok();
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty() && only.is_some());
+    let keys = state.keys.keys().map_err(ApiError::internal)?;
     let mut modules = Vec::new();
     for module in state.store.modules().await? {
         if only.as_ref().is_none_or(|only| *only == module.name) {
             let page = state.store.packages(Some(module.name.clone()), after.clone(), VERSIONS).await??;
             let next = page.next.map(|next| query(&[("module", module.name.as_str()), ("after", &next)]));
             let next = next.map(|query| format!("/packages{query}"));
-            modules.push(ModuleSection::new(&module, page.items, next));
+            modules.push(ModuleSection::new(&module, page.items, next, &keys));
         }
     }
     let mut form = UploadForm::default();
@@ -165,6 +173,7 @@ pub async fn add(
             "name" => page.form.name.refuse(message),
             "version" => page.form.version.refuse(message),
             "notes" => page.form.notes.refuse(message),
+            "manifest" => page.form.manifest.refuse(message),
             _ => page.form.file.refuse(message),
         }
     }

@@ -23,7 +23,7 @@ use super::sign_in::{Login, Setup};
 use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
 use crate::actors::Why;
 use crate::domain::*;
-use crate::store::{ModuleSummary, RolloutDevice, RolloutSummary};
+use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
 use crate::web::assets::Assets;
 use crate::web::templates::Templates;
 
@@ -224,14 +224,20 @@ fn print_fleet(press: &mut Press) {
         };
         press.print(DevicePage::new(known, &a_transfer));
     }
-    let section = ModuleSection::new(&modules()[0], vec![package("1.2")], Some("/packages?after=x".to_owned()));
+    let signed = Package { signed_by: Some(HOSTILE.to_owned()), signature: Some(String::new()), ..package("1.1") };
+    let section = ModuleSection::new(
+        &modules()[0],
+        vec![package("1.2"), signed],
+        Some("/packages?after=x".to_owned()),
+        &Keys::default(),
+    );
     let in_use = InUse { name: "app1".to_owned(), version: "1".to_owned(), rollouts: vec!["7".to_owned()] };
     let mut form = UploadForm::default();
     form.version.refuse("other_bytes");
     let largest = 1 << 30;
     let only = Some(module("app1"));
     press.print(Packages { modules: vec![section], only, form, largest, in_use: Some(in_use) });
-    let bare = ModuleSection::new(&modules()[1], Vec::new(), None);
+    let bare = ModuleSection::new(&modules()[1], Vec::new(), None, &Keys::default());
     press.print(Packages { modules: vec![bare], only: None, form: UploadForm::default(), largest, in_use: None });
     press.print(Packages { modules: Vec::new(), only: None, form: UploadForm::default(), largest, in_use: None });
 }
