@@ -4,6 +4,8 @@
 //! effects out in order, and decides nothing. While the session waits for the registry or for room in the intake,
 //! the socket is not read.
 
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod push;
 mod wire;

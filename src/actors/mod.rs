@@ -32,6 +32,8 @@ use crate::domain::{
 use crate::store::StatusLog;
 use crate::store::{Blobs, Store, StoreError};
 
+#[cfg(fuzzing)]
+pub use self::device::fuzz;
 pub use self::feed::Feed;
 pub use self::status_logger::Keep;
 pub use self::updater::FleetEvent;

@@ -95,7 +95,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guard<S> 
 
 /// Where in a frame the stream is.
 #[derive(Debug, Default)]
-struct Frames {
+pub(super) struct Frames {
     /// Header bytes so far; at most 14.
     header: Vec<u8>,
     /// Payload bytes of the current frame still to come.
@@ -108,7 +108,7 @@ struct Frames {
 type Passed = Result<(), (u16, &'static str)>;
 
 impl Frames {
-    fn pass(&mut self, mut bytes: &[u8], now: Timestamp) -> Passed {
+    pub(super) fn pass(&mut self, mut bytes: &[u8], now: Timestamp) -> Passed {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let taken = self.left.min(bytes.len() as u64);

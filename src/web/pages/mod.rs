@@ -6,7 +6,7 @@
 
 mod answer;
 mod chart;
-mod form;
+pub(super) mod form;
 mod modules;
 mod once;
 mod shell;
