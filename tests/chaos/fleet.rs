@@ -34,7 +34,6 @@ pub struct Fleet {
     process: Child,
     told: PathBuf,
     pub ledger: PathBuf,
-    pub count: u64,
 }
 
 impl Fleet {
@@ -60,7 +59,7 @@ impl Fleet {
         let messages = File::create(place.path(format!("{}{runs}.messages", devices.prefix))).unwrap();
         let process =
             command.stdout(File::create(&told).unwrap()).stderr(messages).stdin(Stdio::null()).spawn().unwrap();
-        Self { process, told, ledger, count: devices.count }
+        Self { process, told, ledger }
     }
 
     /// Reports that were acknowledged, as far as the ledger is written.

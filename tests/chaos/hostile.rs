@@ -15,7 +15,7 @@ use super::place::{Outcome, Place, tell};
 use super::server::Server;
 
 /// What a connection does to the server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Harm {
     /// Opens, and says nothing.
     Silence,
@@ -101,6 +101,12 @@ fn tell_of(harms: &[Harm], server: &Server, before: f64, lives: &[(Harm, Duratio
             p99(summary)
         ),
     );
+    if harms.len() > 1 {
+        for harm in harms {
+            let of = lives.iter().filter(|(of, _)| of == harm).map(|(_, life)| life.as_secs_f64());
+            tell(&format!("  {harm:?}, gone after (s)"), format!("{:.1}", of.fold(0.0, f64::max)));
+        }
+    }
     assert!(each < 1024.0, "{each:.0} KiB a hostile connection");
 }
 

@@ -40,7 +40,7 @@ impl Rig {
         };
         std::fs::create_dir(&rig.outer).unwrap();
         std::fs::create_dir(&rig.inner).unwrap();
-        format(&rig.outer_image, 640);
+        format(&rig.outer_image, 320);
         let device = made(
             Command::new("losetup")
                 .args(["--find", "--show"])
@@ -53,7 +53,7 @@ impl Rig {
             detach();
             return Err("this system mounts no loop devices".to_owned());
         }
-        format(&rig.inner_image(), 512);
+        format(&rig.inner_image(), 256);
         made(Command::new("umount").arg(&rig.outer));
         detach();
         Ok(rig)

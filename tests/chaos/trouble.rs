@@ -39,6 +39,8 @@ impl Watched {
         let (_, said) = until("/readyz says 503", Duration::from_secs(10), || (self.readiness() == 503).then_some(()));
         tell("seconds until /readyz said 503", format!("{:.1}", said.as_secs_f64()));
         assert!(said < Duration::from_millis(5500), "{said:?}");
+        // The ledger is written five times a second.
+        pass(Duration::from_millis(700));
         let before = self.fleet.acknowledged();
         pass(lasts);
         assert_eq!(self.fleet.acknowledged(), before, "acknowledged while nothing could be committed");
