@@ -37,7 +37,8 @@ enum Harm {
     NeverReads,
 }
 
-const HARMS: [Harm; 9] = [
+/// What the server stands. The last kind, see [`deaf`], it does not yet.
+const HARMS: [Harm; 8] = [
     Harm::Silence,
     Harm::SlowHeaders,
     Harm::NoHello,
@@ -46,7 +47,6 @@ const HARMS: [Harm; 9] = [
     Harm::PingFlood,
     Harm::FragmentFlood,
     Harm::Garbage,
-    Harm::NeverReads,
 ];
 
 /// Longer than the server may let any of them live.
@@ -57,12 +57,21 @@ const RATE: u64 = 300;
 
 pub fn run(place: &mut Place) -> Outcome {
     let (healthy, each) = place.size((20, 8), (500, 1000));
+    let kinds = place.size(vec![HARMS.to_vec()], HARMS.iter().map(|harm| vec![*harm]).collect());
+    suffer(place, healthy, each, &kinds)
+}
+
+/// Connections that send without end and never read. Few of them: each may take much memory.
+pub fn deaf(place: &mut Place) -> Outcome {
+    suffer(place, 20, place.size(8, 40), &[vec![Harm::NeverReads]])
+}
+
+fn suffer(place: &Place, healthy: u64, each: u64, kinds: &[Vec<Harm>]) -> Outcome {
     let server = Server::start(place, &[]);
     let token = server.command("enrolment-token create");
     let quiet = beside(place, &server, healthy, || pass(Duration::from_secs(if healthy > 20 { 30 } else { 4 })));
     let baseline = p99(&quiet);
     tell("healthy devices, p99 of their acknowledgements alone (ms)", format!("{healthy}, {baseline:.0}"));
-    let kinds: Vec<Vec<Harm>> = place.size(vec![HARMS.to_vec()], HARMS.iter().map(|harm| vec![*harm]).collect());
     for harms in kinds {
         let before = server.memory().0;
         server.forget_peak();
@@ -74,7 +83,7 @@ pub fn run(place: &mut Place) -> Outcome {
                 .map(|(index, (harm, n))| live(harm, n, index as u64, server.address.clone(), token.clone()));
             lives = place.runtime.block_on(join_all(all));
         });
-        tell_of(&harms, &server, before, &lives, &summary);
+        tell_of(harms, &server, before, &lives, &summary);
         let alive: Vec<Harm> = lives.iter().filter(|(_, life)| *life > GONE_WITHIN).map(|(harm, _)| *harm).collect();
         assert!(
             alive.is_empty(),
