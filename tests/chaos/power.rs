@@ -114,15 +114,15 @@ pub fn run(place: &mut Place) -> Outcome {
         Err(why) => return Outcome::Skipped(why),
     };
     rig.power_on();
-    let (cuts, devices) = place.size((2, 20), (30, 100));
+    let (cuts, devices) = place.size((2, 20), (30, 40));
     let data = rig.inner.join("data");
     let mut server = Server::start_in(place, &data, &[], &[("FLEETWARD_LIMITS_DISK_RESERVE_BYTES", "0")]);
     let database = Database::in_folder(&data);
-    let fleet = Fleet::start(place, &server, &server.address, &Devices::quick(devices, Duration::from_millis(200)));
+    let fleet = Fleet::start(place, &server, &server.address, &Devices::quick(devices, Duration::from_millis(400)));
     let mut rollouts = Rollouts::default();
     let mut unacknowledged = 0;
     for _ in 0..cuts {
-        server.all_connected(devices, Duration::from_secs(60));
+        server.all_connected(devices, Duration::from_secs(120));
         rollouts.go_on(place, &server);
         pass(place.millis(300..4000));
         rig.cut();
@@ -138,7 +138,7 @@ pub fn run(place: &mut Place) -> Outcome {
         unacknowledged = unacknowledged.max(counted.stored - counted.acknowledged);
         server.start_again();
     }
-    server.all_connected(devices, Duration::from_secs(60));
+    server.all_connected(devices, Duration::from_secs(120));
     rollouts.converge(&server, devices);
     checker::counters(&server, &database);
     let ledger = fleet.ledger.clone();

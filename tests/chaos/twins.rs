@@ -32,7 +32,7 @@ async fn twin(url: String) -> Option<u16> {
     let (mut socket, _) = connect_async(url).await.unwrap();
     socket.send(Message::text(HELLO)).await.unwrap();
     loop {
-        match timeout(Duration::from_secs(8), socket.next()).await {
+        match timeout(Duration::from_secs(5), socket.next()).await {
             Err(_) => return None,
             Ok(Some(Ok(Message::Close(frame)))) => return frame.map(|frame| frame.code.into()),
             Ok(Some(Ok(_))) => {}
