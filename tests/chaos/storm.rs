@@ -21,6 +21,9 @@ enum Blow {
     Rst,
 }
 
+/// What is promised, and a second for a machine that has other things to do.
+const STOPPED_WITHIN: Duration = Duration::from_secs(16);
+
 /// Nine kills in fourteen blows.
 const BLOWS: [Blow; 14] = [
     Blow::Kill,
@@ -40,7 +43,7 @@ const BLOWS: [Blow; 14] = [
 ];
 
 pub fn run(place: &mut Place) -> Outcome {
-    let (devices, kills, reports) = place.size((25, 4, 500), (300, 100, 100_000));
+    let (devices, kills, reports) = place.size((25, 4, 500), (250, 100, 100_000));
     let interval = Duration::from_millis(place.size(250, 600));
     let mut server = Server::start(place, &[]);
     let database = Database::in_folder(server.data());
@@ -65,7 +68,7 @@ pub fn run(place: &mut Place) -> Outcome {
         for blow in blows {
             rollouts.go_on(place, &server);
             proxy.weather(some_weather(place));
-            pass(place.millis(200..2500));
+            pass(place.millis(200..1500));
             strike(blow, place, &mut server, &database, &proxy);
             killed += i32::from(matches!(blow, Blow::Kill));
         }
@@ -108,7 +111,8 @@ fn strike(blow: Blow, place: &mut Place, server: &mut Server, database: &Databas
             server.start_again();
         }
         Blow::Stop => {
-            assert!(server.stop().0.success(), "a stop that was asked for ends well");
+            let (_, took) = server.stop();
+            assert!(took < STOPPED_WITHIN, "the server took {took:?} to stop");
             server.start_again();
         }
         Blow::Freeze => server.freeze(place.millis(300..4000)),
