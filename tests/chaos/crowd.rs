@@ -63,7 +63,7 @@ pub fn herd(place: &mut Place) -> Outcome {
 pub fn stop(place: &mut Place) -> Outcome {
     let count = as_many(place.size(200, 2000));
     let mut server = Server::start(place, &[]);
-    let fleet = Fleet::start(place, &server, &server.address, &devices(count, 1));
+    let fleet = Fleet::start(place, &server, &server.address, &devices(count, place.size(1, 10)));
     server.all_connected(count, Duration::from_secs(120));
     pass(Duration::from_secs(3));
     let (status, took) = server.stop();

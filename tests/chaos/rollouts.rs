@@ -23,7 +23,8 @@ impl Rollouts {
         let version = format!("1.{}.0", self.started + 1);
         let bytes = place.bytes(200_000);
         server.upload(place, "app1", &version, &bytes);
-        let timeouts = json!({"offered": 5, "downloading": 20, "installing": 10, "verifying": 20});
+        // Time goes on while the server is down: a lease that ends then counts against the device.
+        let timeouts = json!({"offered": 5, "downloading": 20, "installing": 600, "verifying": 600});
         let policy = json!({
             "max_in_flight": 20, "stages": [{"percent": 100}], "health_window_s": 1, "attempts": 100,
             "max_failures": 100_000, "max_failure_percent": 100, "timeouts_s": timeouts,
