@@ -6,6 +6,8 @@
 
 mod effects;
 mod frames;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod push;
 mod vouching;
@@ -40,6 +42,9 @@ const MAILBOX: usize = 32;
 
 /// How often deadlines of the link are looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// A tick that comes so long after the one before says that the server had no time.
+const LATE: TimeDelta = TimeDelta::seconds(3);
 
 /// The pause after each message when the server is about to be overrun.
 const SLOW_READ: TimeDelta = TimeDelta::seconds(1);
@@ -118,6 +123,9 @@ pub struct DeviceActor {
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
+    ticked: Timestamp,
+    /// Bytes said since the device last showed that it reads.
+    unread: usize,
     closing: bool,
     /// Says every text back, and has no session.
     #[cfg(feature = "echo")]
@@ -151,6 +159,8 @@ pub(super) fn connect(
         acks,
         acked: Some(acked),
         pinged: now,
+        ticked: now,
+        unread: 0,
         closing: false,
         #[cfg(feature = "echo")]
         echoes: request.path().ends_with("/echo"),
@@ -200,6 +210,11 @@ impl Actor for DeviceActor {
 impl DeviceActor {
     fn tick(&mut self, ctx: &mut Ctx) {
         let now = self.links.clock.now();
+        let late = now - std::mem::replace(&mut self.ticked, now) > LATE;
+        if late {
+            // The server stood still, not the device: what it said meanwhile is heard before it is judged.
+            return self.watcher.excuse(now);
+        }
         if self.watcher.is_stalled(now) {
             return self.close(close::POLICY, "a frame took too long to arrive", ctx);
         }
@@ -291,8 +306,12 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
                 Ok(Some(text)) => self.on_text(&text, ctx),
                 Err((code, reason)) => self.close(code, reason, ctx),
             },
-            ws::Message::Ping(data) => ctx.pong(&data),
-            ws::Message::Pong(_) | ws::Message::Nop => {}
+            ws::Message::Ping(data) => {
+                ctx.pong(&data);
+                self.said(data.len(), ctx);
+            }
+            ws::Message::Pong(_) => self.unread = 0,
+            ws::Message::Nop => {}
             ws::Message::Close(reason) => {
                 self.closing = true;
                 ctx.close(reason);

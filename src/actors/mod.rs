@@ -40,6 +40,8 @@ use crate::domain::{
 use crate::store::StatusLog;
 use crate::store::{Blobs, KeyFolder, Store, StoreError};
 
+#[cfg(fuzzing)]
+pub use self::device::fuzz;
 pub use self::feed::Feed;
 pub use self::picture::Picture;
 pub use self::places::{Full, Place, Places};

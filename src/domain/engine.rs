@@ -110,7 +110,8 @@ impl Engine {
     }
 
     /// Takes up a rollout after a start of the server: offers of the life before are void, as their connections are
-    /// gone; what was being installed or verified keeps its lease and its deadline.
+    /// gone; what was being installed or verified keeps its lease, and its deadline counts anew, as the time in which
+    /// there was no server is not the device's.
     pub fn take_up(&mut self, now: Timestamp, open: OpenCourse) -> Effects {
         let id = open.rollout.id;
         let course = Course::new(open, now);
@@ -121,6 +122,7 @@ impl Engine {
         self.courses.insert(id, course);
         self.with(id, now, |engine, id, step| {
             for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
+                engine.renew_leases(step, id, key);
                 engine.release_link(step, id, key);
             }
             engine.claim(step, id, None);

@@ -11,6 +11,8 @@ pub mod coalesce;
 pub mod csrf;
 pub mod device_door;
 pub mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod gates;
 pub mod health;
 pub mod live;

@@ -111,6 +111,8 @@ impl Server {
             connect_rate: 1000.0,
             install_time: Duration::from_millis(50),
             fail_rate: 0.0,
+            longest_wait: None,
+            seed: None,
             state: None,
             ledger: ledger.map(Path::to_path_buf),
         };

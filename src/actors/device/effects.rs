@@ -15,6 +15,11 @@ use crate::domain::{Caller, DeviceAuth, DeviceId, KeyId, Modules, Report, Sessio
 use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
+/// Bytes said without a sign that the device reads, after which it is asked for one ...
+const ASK_AT: usize = 64 * 1024;
+/// ... and after which it is let go.
+const MOST_UNREAD: usize = 256 * 1024;
+
 impl DeviceActor {
     /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
     pub(super) fn carry_out(&mut self, ctx: &mut Ctx) {
@@ -85,7 +90,22 @@ impl DeviceActor {
     }
 
     pub(super) fn say(&mut self, message: &ServerMessage, ctx: &mut Ctx) {
-        ctx.text(message.to_json());
+        let text = message.to_json();
+        self.said(text.len(), ctx);
+        ctx.text(text);
+    }
+
+    /// Counts what is said, package bytes aside: a device that never shows that it reads is asked, and then let go,
+    /// as all of it waits in the server's memory.
+    pub(super) fn said(&mut self, bytes: usize, ctx: &mut Ctx) {
+        let before = self.unread;
+        self.unread += bytes;
+        if before < ASK_AT && self.unread >= ASK_AT {
+            ctx.ping(b"");
+        }
+        if self.unread >= MOST_UNREAD {
+            self.close(close::POLICY, "what the device is told is not read, or its pings are not answered", ctx);
+        }
     }
 
     pub(super) fn say_error(&mut self, error: ProtocolError, seq: Option<u64>, ctx: &mut Ctx) {

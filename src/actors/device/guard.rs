@@ -93,6 +93,13 @@ impl Watcher {
         }
     }
 
+    /// The server stood still: what is incomplete begins now.
+    pub fn excuse(&self, now: Timestamp) {
+        let mut watch = self.0.borrow_mut();
+        watch.frame = watch.frame.map(|_| now);
+        watch.message = watch.message.map(|_| now);
+    }
+
     /// Whether nothing is read until [`go_on`](Self::go_on).
     pub fn is_held(&self) -> bool {
         self.0.borrow().held.is_some()

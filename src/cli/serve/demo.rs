@@ -46,6 +46,8 @@ impl Demo {
             connect_rate: 100.0,
             install_time: Duration::from_secs(2),
             fail_rate: 0.0,
+            longest_wait: None,
+            seed: None,
             state: Some(state_file(config)),
             ledger: None,
         };

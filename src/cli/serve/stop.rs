@@ -1,6 +1,8 @@
 //! SIGTERM and Ctrl-C: the first stops politely, the second at once.
 
 use std::future::Future;
+use std::thread;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,6 +11,11 @@ use crate::cli::CliError;
 /// The exit code of a program that a second signal has ended.
 const AT_ONCE: i32 = 130;
 
+/// A stop may take 15 s. What hangs longer is left behind.
+const AT_LAST: Duration = Duration::from_secs(14);
+/// The exit code of a program that left something behind.
+const TOO_LATE: i32 = 1;
+
 /// Ends at the first signal. Listens from the moment it is called.
 pub(super) fn asked() -> Result<impl Future<Output = ()>, CliError> {
     let listen = |kind| signal(kind).map_err(CliError::doing("signals"));
@@ -16,6 +23,12 @@ pub(super) fn asked() -> Result<impl Future<Output = ()>, CliError> {
     Ok(async move {
         one_of(&mut interrupt, &mut terminate).await;
         tracing::info!("stopping; a second signal stops at once");
+        // A thread of its own: what hangs may be the runtime.
+        thread::spawn(|| {
+            thread::sleep(AT_LAST);
+            tracing::error!("stopped before all was done; what was acknowledged is on disk");
+            std::process::exit(TOO_LATE);
+        });
         tokio::spawn(async move {
             one_of(&mut interrupt, &mut terminate).await;
             tracing::warn!("stopped at once; what was acknowledged is on disk");

@@ -18,6 +18,7 @@ use super::backoff::{Backoff, Lost};
 use super::chance::Chance;
 use super::device::{Effect, Event, Said, SimDevice};
 use super::swarm::Shared;
+use crate::protocol::close;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -79,6 +80,9 @@ impl Link {
             };
             self.count(&lost);
             wait = self.backoff.wait(&lost, begun.elapsed(), &mut self.chance);
+            if let Some(longest) = self.shared.settings.longest_wait {
+                wait = wait.min(longest.mul_f64(self.chance.share()));
+            }
         }
     }
 
@@ -173,6 +177,9 @@ impl Link {
         let Some(frame) = frame else { return Lost::Cut };
         let (code, reason) = (u16::from(frame.code), frame.reason.as_str());
         tracing::debug!(device_id = %self.device.id(), code, reason, "the server closed the connection");
+        if code == close::RESTART {
+            self.shared.tally.sent_away.fetch_add(1, Relaxed);
+        }
         Lost::by_close(code, reason)
     }
 

@@ -63,6 +63,12 @@ pub(super) struct Simulate {
     /// Share of installs that fail, 0 to 1
     #[arg(long, default_value = "0", value_parser = share)]
     fail_rate: f64,
+    /// Wait at most this long between two tries to connect [default: as the protocol says, up to 120s]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    longest_wait: Option<Duration>,
+    /// Make the same chances as another run with this seed; its report numbers too, so use a fresh server
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Stop after this time [default: at Ctrl-C]
     #[arg(long, value_parser = positive)]
     duration: Option<Duration>,
@@ -111,6 +117,8 @@ impl Simulate {
             connect_rate: self.connect_rate,
             install_time: self.install_time,
             fail_rate: self.fail_rate,
+            longest_wait: self.longest_wait,
+            seed: self.seed,
             state: self.state,
             ledger: self.ledger,
         })

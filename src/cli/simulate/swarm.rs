@@ -33,6 +33,10 @@ pub struct SwarmSettings {
     pub install_time: Duration,
     /// Share of installs that fail, 0 to 1.
     pub fail_rate: f64,
+    /// No wait between two tries to connect is longer; `None`: as the protocol says.
+    pub longest_wait: Option<Duration>,
+    /// The same seed gives the same chances and the same runs of report numbers; `None`: others every time.
+    pub seed: Option<u64>,
     /// Where tokens and versions are kept for the next run.
     pub state: Option<PathBuf>,
     /// Where every acknowledged report is written down.
@@ -47,7 +51,7 @@ pub(super) struct Shared {
     pub ledger: Ledger,
     pub tally: Tally,
     pub clock: Clock,
-    /// Makes this run's chances differ from the last one's.
+    /// Makes this run's chances differ from the last one's, unless a seed is set.
     pub salt: u64,
 }
 
@@ -67,7 +71,7 @@ impl Swarm {
     pub fn start(settings: SwarmSettings) -> io::Result<Self> {
         let memory = Memory::open(settings.state.as_deref())?;
         let ledger = Ledger::open(settings.ledger.as_deref())?;
-        let salt = rand::random();
+        let salt = settings.seed.unwrap_or_else(rand::random);
         let shared = Arc::new(Shared { memory, ledger, tally: Tally::new(), clock: Clock::system(), salt, settings });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();

@@ -19,6 +19,7 @@ pub struct Tally {
     pub(super) lost: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) replaced: AtomicU64,
+    pub(super) sent_away: AtomicU64,
     pub(super) errors: AtomicU64,
     waits: Spread,
 }
@@ -45,6 +46,8 @@ pub struct Summary {
     pub lost: u64,
     pub refused: u64,
     pub replaced: u64,
+    /// Connections that the server closed because it restarts.
+    pub sent_away: u64,
     /// Messages of the server that told of an error, or could not be read.
     pub errors: u64,
 }
@@ -73,6 +76,7 @@ impl Tally {
             lost: zero(),
             refused: zero(),
             replaced: zero(),
+            sent_away: zero(),
             errors: zero(),
             waits: Spread::new(),
         }
@@ -102,6 +106,7 @@ impl Tally {
             lost: self.lost.load(Relaxed),
             refused: self.refused.load(Relaxed),
             replaced: self.replaced.load(Relaxed),
+            sent_away: self.sent_away.load(Relaxed),
             errors: self.errors.load(Relaxed),
         }
     }

@@ -160,6 +160,22 @@ impl Engine {
         }
     }
 
+    /// What was being installed or verified before the server's start gets its time again; a window that was running
+    /// begins again when the device is seen.
+    pub(super) fn renew_leases(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
+        let Some(course) = self.courses.get_mut(&id) else { return };
+        let timeouts = course.rollout.policy.timeouts_s;
+        for row in course.rows_of(key).to_vec() {
+            let seconds = match row.state {
+                S::Installing => timeouts.installing,
+                S::Verifying => timeouts.verifying,
+                _ => continue,
+            };
+            let until = later(step.now, seconds);
+            course.transition(step, key, &row.module, row.state, |row| row.until = Some(until));
+        }
+    }
+
     /// A link is gone: what rested on it goes back to waiting, and its slot is free.
     pub(super) fn release_link(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
         let Some(course) = self.courses.get_mut(&id) else { return };

@@ -25,7 +25,12 @@ struct WantedPackage {
 }
 
 /// The body of a rollout, read. `health_window_s` is for a policy that names none.
-fn request(mut body: JsonBody, by: &str, health_window_s: u32, groups: &Groups) -> Result<RolloutRequest, ApiError> {
+pub(in crate::web) fn request(
+    mut body: JsonBody,
+    by: &str,
+    health_window_s: u32,
+    groups: &Groups,
+) -> Result<RolloutRequest, ApiError> {
     let packages: Option<Vec<WantedPackage>> = body.require("packages");
     let allow_rollback = body.take("allow_rollback").unwrap_or(false);
     let target: Option<TargetRequest> = body.take("target");

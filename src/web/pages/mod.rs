@@ -7,7 +7,7 @@
 mod answer;
 mod chart;
 mod filter_box;
-mod form;
+pub(super) mod form;
 mod modules;
 mod once;
 mod shell;
