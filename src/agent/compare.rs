@@ -30,12 +30,13 @@ pub fn judge(offer: &Offer, known: Knowledge) -> Result<(), DeclineReason> {
     };
     if !known.has_module || !can_be_a_folder(&offer.version) {
         Err(DeclineReason::Incompatible)
+    } else if known.busy == Some(&offer.app_name) {
+        // What runs may be on trial, and go again.
+        Err(DeclineReason::Busy)
     } else if !wanted {
         Err(DeclineReason::NotNewer)
     } else if known.known_bad {
         Err(DeclineReason::KnownBad)
-    } else if known.busy == Some(&offer.app_name) {
-        Err(DeclineReason::Busy)
     } else if !known.has_room {
         Err(DeclineReason::NoSpace)
     } else {
@@ -98,6 +99,9 @@ mod tests {
         assert_eq!(judge(&offer, fine), Ok(()));
         assert_eq!(judge(&offer, Knowledge { busy: Some(&app2), ..fine }), Ok(()));
         assert_eq!(judge(&offer, Knowledge { busy: Some(&app1), ..fine }), Err(DeclineReason::Busy));
+        let two = Version::new("2").unwrap();
+        let on_trial = Knowledge { running: Some(&two), busy: Some(&app1), ..fine };
+        assert_eq!(judge(&offer, on_trial), Err(DeclineReason::Busy), "a version on trial may go again");
         assert_eq!(judge(&offer, Knowledge { known_bad: true, ..fine }), Err(DeclineReason::KnownBad));
         assert_eq!(judge(&offer, Knowledge { has_room: false, ..fine }), Err(DeclineReason::NoSpace));
         assert_eq!(judge(&offer, Knowledge { has_module: false, ..fine }), Err(DeclineReason::Incompatible));

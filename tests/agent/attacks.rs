@@ -261,8 +261,8 @@ async fn a_low_order_key_is_never_trusted() {
     scene.trust(&[&signed(Purpose::Trust, &next, &[ROOT])]).await;
     let (document, _) = manifest_signed(&two(), 6).parts();
     // R is the neutral element and s is 0: good under the neutral key for every message.
-    let forged = format!("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==");
-    let forged = Signed::from_parts(&document, &forged).unwrap();
+    let forged = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==";
+    let forged = Signed::from_parts(&document, forged).unwrap();
     let reply = scene.offer(&two(), &forged).await;
     scene.refused(&reply, "bad_signature");
     assert_eq!(scene.install(&two(), &manifest_signed(&two(), 6)).await["outcome"], "installed", "the old trust holds");

@@ -106,8 +106,23 @@ impl Bench {
         Agent { stop, task }
     }
 
+    /// The agent's next connection; `None` when it ended before.
+    pub async fn accept_or_end(&self, agent: &mut std::process::Child) -> Option<Session> {
+        loop {
+            match timeout(Duration::from_millis(50), self.listener.accept()).await {
+                Ok(accepted) => return Some(Self::upgrade(accepted.unwrap().0).await),
+                Err(_) if agent.try_wait().unwrap().is_some() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
     pub async fn accept(&self) -> Session {
         let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("the agent connects").unwrap();
+        Self::upgrade(stream).await
+    }
+
+    async fn upgrade(stream: TcpStream) -> Session {
         let mut token = String::new();
         #[expect(clippy::result_large_err, reason = "the shape that tungstenite wants")]
         let look = |request: &Request, response: Response| {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bench;
+mod crashes;
 mod house;
 mod link;
 mod updates;
