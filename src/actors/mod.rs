@@ -281,7 +281,15 @@ impl Fleet {
             return Ok(decide(facts, None, self.clock.now()));
         };
         let (rollout, assignment) = (&summary.rollout, row);
-        let standing = Standing { rollout, assignment, full: None, opens_at: None, busy_elsewhere: false, unmet: None };
+        let standing = Standing {
+            rollout,
+            assignment,
+            full: None,
+            opens_at: None,
+            busy_elsewhere: false,
+            unmet: None,
+            condition: None,
+        };
         Ok(decide(facts, Some(standing), self.clock.now()))
     }
 

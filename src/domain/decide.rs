@@ -4,7 +4,9 @@
 //! Wanted: exactly one answer for any device and module; an offer only where every reason against it is absent; a
 //! reason that names the nearest obstacle, so that removing it changes the answer.
 
-use super::{Assignment, AssignmentState as S, Rollout, RolloutState, Timestamp, Unmet, Version, millis_rfc3339};
+use super::{
+    Assignment, AssignmentState as S, Filter, Rollout, RolloutState, Timestamp, Unmet, Version, millis_rfc3339,
+};
 
 /// What matters of the device.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,8 @@ pub struct Standing<'a> {
     pub busy_elsewhere: bool,
     /// What the package asks of the device, and the device has not got.
     pub unmet: Option<&'a Unmet>,
+    /// The rollout's condition, where the device does not meet it now.
+    pub condition: Option<&'a Filter>,
 }
 
 /// A limit that is reached.
@@ -63,6 +67,7 @@ pub enum Reason {
     LimitReached(Limit),
     WindowClosed(Timestamp),
     NeedsFirst(Unmet),
+    ConditionNotMet(String),
     BackingOff { until: Timestamp, attempts: u32, why: Option<String> },
     BusyElsewhere,
     UnderWay(S),
@@ -110,15 +115,24 @@ fn obstacle(facts: Facts, standing: Standing, now: Timestamp) -> Option<Reason> 
         RolloutState::Running | RolloutState::Completed if standing.busy_elsewhere => Reason::BusyElsewhere,
         RolloutState::Running | RolloutState::Completed => match row.until.filter(|until| *until > now) {
             Some(until) => Reason::BackingOff { until, attempts: row.attempts, why: row.reason.clone() },
-            None => match (standing.unmet, standing.opens_at, standing.full) {
-                (Some(unmet), ..) => Reason::NeedsFirst(unmet.clone()),
-                (None, Some(at), _) => Reason::WindowClosed(at),
-                (None, None, Some(limit)) => Reason::LimitReached(limit),
-                (None, None, None) => return None,
-            },
+            None => return circumstance(standing),
         },
     };
     Some(reason)
+}
+
+/// What keeps a device from being asked that would pass by itself.
+fn circumstance(standing: Standing) -> Option<Reason> {
+    if let Some(unmet) = standing.unmet {
+        return Some(Reason::NeedsFirst(unmet.clone()));
+    }
+    if let Some(at) = standing.opens_at {
+        return Some(Reason::WindowClosed(at));
+    }
+    if let Some(condition) = standing.condition {
+        return Some(Reason::ConditionNotMet(condition.to_string()));
+    }
+    standing.full.map(Reason::LimitReached)
 }
 
 fn settled(row: &Assignment) -> Option<Reason> {
@@ -152,6 +166,7 @@ impl Reason {
             Self::LimitReached(_) => "limit_reached",
             Self::WindowClosed(_) => "window_closed",
             Self::NeedsFirst(_) => "needs_first",
+            Self::ConditionNotMet(_) => "condition_not_met",
             Self::BackingOff { .. } => "backing_off",
             Self::BusyElsewhere => "busy_elsewhere",
             Self::UnderWay(_) => "under_way",
@@ -189,6 +204,9 @@ impl Reason {
             }
             Self::LimitReached(Limit::Fleet(limit)) => format!(
                 "{limit} updates are under way in all rollouts, which is the server's limit. It is next when one ends."
+            ),
+            Self::ConditionNotMet(condition) => format!(
+                "By its last report it does not meet the rollout's condition ({condition}). It is asked when a report does."
             ),
             Self::NeedsFirst(unmet) => format!("The package {unmet}. It is asked when the terminal has that."),
             Self::WindowClosed(at) => format!(
@@ -280,16 +298,23 @@ mod tests {
         let (mut rollout, mut row) = (rollout(RolloutState::Running), assignment(S::Waiting));
         let (mut online, mut full, mut busy_elsewhere) = (true, None, false);
         change(&mut rollout, &mut row, &mut online, &mut full, &mut busy_elsewhere);
-        let standing =
-            Standing { rollout: &rollout, assignment: &row, full, opens_at: None, busy_elsewhere, unmet: None };
+        let standing = Standing {
+            rollout: &rollout,
+            assignment: &row,
+            full,
+            opens_at: None,
+            busy_elsewhere,
+            unmet: None,
+            condition: None,
+        };
         decide(Facts { online, running: row.from.as_ref() }, Some(standing), Timestamp::UNIX_EPOCH)
     }
 
     /// A waiting device outside its maintenance window, or without what the package asks for.
-    fn shut(opens_at: Option<Timestamp>, unmet: Option<&Unmet>) -> Decision {
+    fn shut(opens_at: Option<Timestamp>, unmet: Option<&Unmet>, condition: Option<&Filter>) -> Decision {
         let (rollout, row) = (rollout(RolloutState::Running), assignment(S::Waiting));
         let (rollout, assignment) = (&rollout, &row);
-        let standing = Standing { rollout, assignment, full: None, opens_at, busy_elsewhere: false, unmet };
+        let standing = Standing { rollout, assignment, full: None, opens_at, busy_elsewhere: false, unmet, condition };
         decide(Facts { online: true, running: row.from.as_ref() }, Some(standing), Timestamp::UNIX_EPOCH)
     }
 
@@ -307,8 +332,9 @@ mod tests {
             (answer(|_, _, _, full, _| *full = Some(Limit::InFlight(50))), "limit_reached"),
             (answer(|_, _, _, full, _| *full = Some(Limit::StartsPerMinute(50))), "limit_reached"),
             (answer(|_, _, _, full, _| *full = Some(Limit::Fleet(50))), "limit_reached"),
-            (shut(Some(later), None), "window_closed"),
-            (shut(None, Some(&Unmet::Hardware(vec!["rev-b".into()]))), "needs_first"),
+            (shut(Some(later), None, None), "window_closed"),
+            (shut(None, None, Some(&"speed = 0".parse().unwrap())), "condition_not_met"),
+            (shut(None, Some(&Unmet::Hardware(vec!["rev-b".into()])), None), "needs_first"),
             (answer(|_, _, _, _, busy| *busy = true), "busy_elsewhere"),
             (answer(|_, row, _, _, _| row.until = Some(later)), "backing_off"),
             (of_rollout(RolloutState::Draft), "not_started"),

@@ -100,6 +100,8 @@ enum NumberField {
     Temperature,
     Disk,
     Speed,
+    Latitude,
+    Longitude,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,12 +174,14 @@ impl Comparison {
 }
 
 impl NumberField {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("cpu", Self::Cpu),
         ("load", Self::Load),
         ("temperature", Self::Temperature),
         ("disk", Self::Disk),
         ("speed", Self::Speed),
+        ("latitude", Self::Latitude),
+        ("longitude", Self::Longitude),
     ];
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::window::windows_error;
-use super::{AssignmentState, HealthRules, Timestamp, Window};
+use super::{AssignmentState, Filter, HealthRules, Timestamp, Window};
 
 /// The policy of a rollout; every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Policy {
     pub starts_per_minute: Option<u32>,
     /// When a device may be asked, in its own local time; empty: at any time.
     pub windows: Vec<Window>,
+    /// What must hold of a device, by its last report too, when it is asked; `None`: nothing.
+    pub only_when: Option<Filter>,
     /// Which of several rollouts goes first where they share a limit: the higher (-100 to 100), then the older.
     pub priority: i32,
 }
@@ -102,6 +104,7 @@ impl Default for Policy {
             bytes_per_second: None,
             starts_per_minute: None,
             windows: Vec::new(),
+            only_when: None,
             priority: 0,
         }
     }

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const VERSIONS = { bootstrap: "5.3.9", "bootstrap-icons": "1.13.1" };
 const ICONS = [
-  "arrow-down-short", "arrow-up-short", "arrow-repeat", "arrow-right-short", "box-seam", "check-circle", "circle",
+  "arrow-counterclockwise", "arrow-down-short", "arrow-up-short", "arrow-repeat", "arrow-right-short", "box-seam", "check-circle", "circle",
   "circle-half", "clock", "dash-circle", "download", "exclamation-triangle", "gear", "hdd-network", "info-circle",
   "moon-stars", "pause-circle", "person", "play-circle", "plus-lg", "search", "slash-circle", "sun", "trash",
   "upload", "x-circle",

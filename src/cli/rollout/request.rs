@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::CliError;
 use crate::config::parse_seconds;
-use crate::domain::{DeviceId, ModuleName, RolloutState, Version, Window};
+use crate::domain::{DeviceId, Filter, ModuleName, RolloutState, Version, Window};
 
 /// Which packages, for whom, and how carefully. What is left out has the server's default.
 #[derive(Debug, Args)]
@@ -58,6 +58,9 @@ pub(super) struct Request {
     /// Only at these hours of each device's own day: "sat sun 22:00-05:00"; may be given several times
     #[arg(long = "window", value_name = "HOURS")]
     windows: Vec<Window>,
+    /// Only when this holds of a device, by its last report too: "speed = 0"
+    #[arg(long, value_name = "FILTER")]
+    only_when: Option<Filter>,
     /// Which of several rollouts goes first where they share a limit, -100 to 100
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
@@ -115,6 +118,7 @@ impl Request {
             ("bytes_per_second", self.bytes_per_second.map(Value::from)),
             ("starts_per_minute", self.starts_per_minute.map(Value::from)),
             ("windows", (!self.windows.is_empty()).then(|| json!(self.windows))),
+            ("only_when", self.only_when.as_ref().map(|filter| json!(filter))),
             ("priority", self.priority.map(Value::from)),
             ("health", self.max_temperature.map(|most| json!({ "max_temperature": most }))),
         ];

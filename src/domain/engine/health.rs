@@ -9,6 +9,9 @@ impl Engine {
             self.vitals.remove(&key);
             return Effects::default();
         }
+        if let Some(known) = self.online.get_mut(&key) {
+            known.sample = Some(vitals.sample);
+        }
         let checked = vitals.clone();
         self.vitals.insert(key, vitals);
         self.on_device(now, key, |engine, step| {

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{HealthRules, Policy, Release, RolloutPackage, Sample, Sha256Hex, Stage, Target, Timeouts, Turn};
 
+mod acts;
+
 const DEVICES: i64 = 8;
 
 /// The database, and the world of devices, as plain maps.
@@ -316,21 +318,6 @@ impl World {
             }
             10..=13 => self.pass(i64::from(b) % 30),
             _ => self.act(a, b),
-        }
-    }
-
-    pub fn report(&mut self, key: KeyId, temperature: f64) {
-        let sample = Sample { temperature: Some(temperature), ..Sample::default() };
-        let vitals = Vitals { at: self.now, sample, status: Vec::new() };
-        let effects = self.engine.reported(self.now, key, vitals);
-        self.carry_out(effects);
-    }
-
-    pub fn retry(&mut self, id: RolloutId) {
-        let failed = |row: &&Assignment| row.rollout == id && (row.state.is_failure() || row.state == S::Declined);
-        let rows = self.rows.values().filter(failed).cloned().collect();
-        if let Ok((effects, _)) = self.engine.retry(self.now, id, rows) {
-            self.carry_out(effects);
         }
     }
 

@@ -58,6 +58,8 @@ impl Engine {
         let running = known.and_then(|known| known.modules.get(&row.module));
         let requires = course.release(&row.module).map(|release| &release.requires);
         let unmet = known.zip(requires).and_then(|(known, asks)| asks.unmet(running, &known.modules, &known.tags));
+        let condition = course.rollout.policy.only_when.as_ref();
+        let condition = condition.zip(known).filter(|(asks, known)| !asks.matches(&known.subject()));
         let standing = Standing {
             rollout: &course.rollout,
             assignment: row,
@@ -65,6 +67,7 @@ impl Engine {
             opens_at: self.shut_until(course, row.key_id, step.now),
             busy_elsewhere: step.leases.get(&(row.key_id, row.module.clone())).is_some_and(|holder| *holder != id),
             unmet: unmet.as_ref(),
+            condition: condition.map(|(asks, _)| asks),
         };
         Some(decide(Facts { online: known.is_some(), running }, Some(standing), step.now))
     }

@@ -46,6 +46,8 @@ impl NumberField {
             Self::Temperature => sample.temperature,
             Self::Disk => sample.disk_used_percent,
             Self::Speed => sample.speed,
+            Self::Latitude => sample.latitude,
+            Self::Longitude => sample.longitude,
         }
     }
 }

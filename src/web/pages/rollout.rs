@@ -109,6 +109,7 @@ pub struct PolicyWords {
     /// `sat sun 22:00 to 05:00`
     pub windows: Vec<String>,
     pub priority: i32,
+    pub only_when: Option<String>,
     /// `temperature at most 100 °C`
     pub health: Vec<String>,
 }
@@ -239,6 +240,7 @@ impl From<&Policy> for PolicyWords {
             starts_per_minute: policy.starts_per_minute,
             windows: policy.windows.iter().map(|window| shown(&window.to_string())).collect(),
             priority: policy.priority,
+            only_when: policy.only_when.as_ref().map(|filter| shown(filter.as_str())),
             health: policy.health.words().iter().map(|words| shown(words)).collect(),
         }
     }

@@ -9,11 +9,12 @@ use super::form::{Field, Pairs};
 use super::shell::shown;
 
 /// The names of the form's fields, beside `version.MODULE` and `csrf`.
-pub const FIELDS: [&str; 28] = [
+pub const FIELDS: [&str; 29] = [
     "as_draft",
     "starts_per_minute",
     "windows",
     "priority",
+    "only_when",
     "max_cpu_utilization",
     "max_load_average",
     "max_temperature",
@@ -82,6 +83,8 @@ pub struct RolloutForm {
     /// `sat sun 22:00-05:00`, one a line.
     pub windows: Field,
     pub priority: Field,
+    /// A filter that must hold when a terminal is asked.
+    pub only_when: Field,
     pub max_cpu_utilization: Field,
     pub max_load_average: Field,
     pub max_temperature: Field,
@@ -135,7 +138,7 @@ impl RolloutForm {
     }
 
     /// Each text field by its name in the form.
-    fn fields(&mut self) -> [(&'static str, &mut Field); 25] {
+    fn fields(&mut self) -> [(&'static str, &mut Field); 26] {
         [
             ("target", &mut self.target),
             ("device_ids", &mut self.device_ids),
@@ -157,6 +160,7 @@ impl RolloutForm {
             ("starts_per_minute", &mut self.starts_per_minute),
             ("windows", &mut self.windows),
             ("priority", &mut self.priority),
+            ("only_when", &mut self.only_when),
             ("max_cpu_utilization", &mut self.max_cpu_utilization),
             ("max_load_average", &mut self.max_load_average),
             ("max_temperature", &mut self.max_temperature),
@@ -165,7 +169,7 @@ impl RolloutForm {
         ]
     }
 
-    fn policy_values(&self) -> [&str; 20] {
+    fn policy_values(&self) -> [&str; 21] {
         [
             &self.max_in_flight.value,
             &self.stages.value,
@@ -182,6 +186,7 @@ impl RolloutForm {
             &self.starts_per_minute.value,
             &self.windows.value,
             &self.priority.value,
+            &self.only_when.value,
             &self.max_cpu_utilization.value,
             &self.max_load_average.value,
             &self.max_temperature.value,

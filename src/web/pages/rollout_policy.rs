@@ -1,7 +1,7 @@
 //! The part of the form of a new update that says how carefully it goes out, read into a policy.
 
 use super::rollout_form::RolloutForm;
-use crate::domain::{HealthRules, Policy, Stage, Timeouts, Timestamp, Window};
+use crate::domain::{Filter, HealthRules, Policy, Stage, Timeouts, Timestamp, Window};
 
 impl RolloutForm {
     pub(super) fn read_policy(&mut self) -> Option<Policy> {
@@ -23,6 +23,7 @@ impl RolloutForm {
             starts_per_minute: self.starts_per_minute.optional_number(),
             windows: self.read_windows(),
             priority: self.priority.number().unwrap_or(0),
+            only_when: self.read_condition(),
             health: HealthRules {
                 max_cpu_utilization: self.max_cpu_utilization.optional_number(),
                 max_load_average: self.max_load_average.optional_number(),
@@ -53,6 +54,18 @@ impl RolloutForm {
             }
         }
         stages
+    }
+
+    fn read_condition(&mut self) -> Option<Filter> {
+        let text = self.only_when.value.trim().to_owned();
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse() {
+            Ok(filter) => return Some(filter),
+            Err(error) => self.only_when.refuse(error),
+        }
+        None
     }
 
     fn read_windows(&mut self) -> Vec<Window> {

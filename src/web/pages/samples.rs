@@ -27,6 +27,8 @@ use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
 use crate::web::assets::Assets;
 use crate::web::templates::Templates;
 
+mod people;
+
 /// What a hostile device or person may write; none of it may reach a page as markup.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
 
@@ -182,7 +184,7 @@ fn every_template_writes_its_page_and_every_template_has_one() {
     let mut press = Press { templates, seen: Vec::new() };
     print_fleet(&mut press);
     print_rollouts(&mut press);
-    print_access(&mut press);
+    people::print(&mut press);
     let mut names = Templates::names();
     names.retain(|name| !press.seen.contains(&name.as_str()));
     assert!(names.is_empty(), "templates without a page: {names:?}");
@@ -340,67 +342,4 @@ fn confirm(candidates: i64, allow_rollback: bool, target: Target) -> Confirm {
     };
     let plan = plan(&request, &[package("1.3.0").release()], (0..candidates).map(candidate).collect());
     Confirm::new(plan, &request, vec![("tags".to_owned(), HOSTILE.to_owned())])
-}
-
-fn print_access(press: &mut Press) {
-    let user = |name: &str| User {
-        id: 1,
-        name: name.to_owned(),
-        password_hash: String::new(),
-        role: Role::Admin,
-        created_at: now(),
-    };
-    let api = |expires_at, revoked| ApiToken {
-        id: 1,
-        name: HOSTILE.to_owned(),
-        role: Role::Viewer,
-        created_at: now(),
-        created_by: HOSTILE.to_owned(),
-        expires_at,
-        revoked,
-    };
-    let enrolment = |uses_left, expires_at, revoked| EnrolmentToken {
-        id: 1,
-        created_at: now(),
-        created_by: HOSTILE.to_owned(),
-        uses_left,
-        expires_at,
-        revoked,
-    };
-    let wrong = || Field { value: HOSTILE.to_owned(), error: Some(HOSTILE.to_owned()) };
-    let once = Once { api: true, name: HOSTILE.to_owned(), token: "fwa_x".to_owned() };
-    let tokens = [api(None, false), api(Some(now()), false), api(None, true)];
-    let enrolments =
-        [enrolment(None, None, false), enrolment(Some(0), None, false), enrolment(Some(3), Some(now()), true)];
-    let refused = UserRow { refused: Some(HOSTILE.to_owned()), ..UserRow::new(&user("b"), "a") };
-    press.print(Users {
-        users: vec![UserRow::new(&user(HOSTILE), HOSTILE), refused],
-        api_tokens: tokens.into_iter().map(|token| ApiTokenRow::new(token, now())).collect(),
-        enrolment_tokens: enrolments.into_iter().map(|token| EnrolmentRow::new(token, now())).collect(),
-        add_user: AddUser { name: wrong(), role: wrong(), password: wrong() },
-        add_user_open: true,
-        add_token: AddToken { name: wrong(), role: wrong(), days: wrong() },
-        add_token_open: false,
-        once: Some(once.clone()),
-        last_admin: true,
-    });
-    for (once, open) in [(None, false), (Some(once), false), (None, true)] {
-        press.print(NewDevice { uses: wrong(), hours: wrong(), once, server_url: HOSTILE.to_owned(), open });
-    }
-    let entry = AuditEntry::new(now(), HOSTILE, HOSTILE, &serde_json::json!({ "a": HOSTILE }));
-    let line = Line::new(AuditHead::empty().next(entry.by(HOSTILE, AuditVia::Stranger, Some(Role::Admin))));
-    press.print(Audit { who: HOSTILE.to_owned(), rows: vec![line], first: None, next: Some("x".to_owned()) });
-    press.print(Audit { who: String::new(), rows: Vec::new(), first: None, next: None });
-    press.print(Account { current: wrong(), password: wrong(), repeat: wrong() });
-    for refused in [false, true] {
-        press.print(Setup { token: HOSTILE.to_owned(), name: wrong(), password: wrong(), repeat: wrong(), refused });
-    }
-    press.print(Login { next: HOSTILE.to_owned(), name: wrong(), password: wrong(), empty: true });
-    for status in [403, 404, 418, 429, 500, 503] {
-        press.print(ErrorPage { status, message: HOSTILE.to_owned(), retry_after_s: Some(2) });
-    }
-    for what in ["device", "device_token", "user", "package", "rollout_cancel", "rollout_rollback"] {
-        let (action, back) = ("/devices/t-001/delete".to_owned(), "/devices/t-001".to_owned());
-        press.print(ConfirmPage { what, name: HOSTILE.to_owned(), action, back });
-    }
 }

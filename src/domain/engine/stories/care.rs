@@ -121,6 +121,18 @@ fn outside_its_window_a_device_waits_and_says_so() {
 }
 
 #[test]
+fn a_device_that_does_not_meet_the_condition_is_asked_when_a_report_does() {
+    let mut w = world(0..1);
+    let parked = Some("temperature < 40".parse().unwrap());
+    let id = w.begin(2, 0, Policy { only_when: parked, ..policy() });
+    assert_eq!((w.state(id, 0), w.why(0).as_deref()), (S::Waiting, Some("condition_not_met")));
+    w.report(KeyId(0), 55.0);
+    assert_eq!(w.state(id, 0), S::Waiting);
+    w.report(KeyId(0), 30.0);
+    assert_eq!(w.state(id, 0), S::Offered);
+}
+
+#[test]
 fn each_kind_of_failure_can_have_a_limit_of_its_own() {
     let mut w = world(0..8);
     let limits = KindLimits { declined: Some(2), ..KindLimits::default() };
