@@ -126,6 +126,8 @@ pub struct DeviceActor {
     ticked: Timestamp,
     /// Bytes said since the device last showed that it reads.
     unread: usize,
+    /// When it was asked to show it.
+    asked: Option<Timestamp>,
     closing: bool,
     /// Says every text back, and has no session.
     #[cfg(feature = "echo")]
@@ -161,6 +163,7 @@ pub(super) fn connect(
         pinged: now,
         ticked: now,
         unread: 0,
+        asked: None,
         closing: false,
         #[cfg(feature = "echo")]
         echoes: request.path().ends_with("/echo"),
@@ -310,7 +313,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
                 ctx.pong(&data);
                 self.said(data.len(), ctx);
             }
-            ws::Message::Pong(_) => self.unread = 0,
+            ws::Message::Pong(_) => (self.unread, self.asked) = (0, None),
             ws::Message::Nop => {}
             ws::Message::Close(reason) => {
                 self.closing = true;

@@ -37,8 +37,7 @@ enum Harm {
     NeverReads,
 }
 
-/// What the server stands. The last kind, see [`deaf`], it does not yet.
-const HARMS: [Harm; 8] = [
+const HARMS: [Harm; 9] = [
     Harm::Silence,
     Harm::SlowHeaders,
     Harm::NoHello,
@@ -47,6 +46,7 @@ const HARMS: [Harm; 8] = [
     Harm::PingFlood,
     Harm::FragmentFlood,
     Harm::Garbage,
+    Harm::NeverReads,
 ];
 
 /// Longer than the server may let any of them live.
@@ -59,11 +59,6 @@ pub fn run(place: &mut Place) -> Outcome {
     let (healthy, each) = place.size((20, 8), (500, 1000));
     let kinds = place.size(vec![HARMS.to_vec()], HARMS.iter().map(|harm| vec![*harm]).collect());
     suffer(place, healthy, each, &kinds)
-}
-
-/// Connections that send without end and never read. Few of them: each may take much memory.
-pub fn deaf(place: &mut Place) -> Outcome {
-    suffer(place, 20, place.size(8, 40), &[vec![Harm::NeverReads]])
 }
 
 fn suffer(place: &Place, healthy: u64, each: u64, kinds: &[Vec<Harm>]) -> Outcome {

@@ -16,9 +16,10 @@ use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
 /// Bytes said without a sign that the device reads, after which it is asked for one ...
-const ASK_AT: usize = 64 * 1024;
-/// ... and after which it is let go.
-const MOST_UNREAD: usize = 256 * 1024;
+const ASK_AT: usize = 16 * 1024;
+/// ... and after which it is let go, when it was asked so long ago.
+const MOST_UNREAD: usize = 32 * 1024;
+const ANSWER_WITHIN: TimeDelta = TimeDelta::seconds(20);
 
 impl DeviceActor {
     /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
@@ -98,12 +99,16 @@ impl DeviceActor {
     /// Counts what is said, package bytes aside: a device that never shows that it reads is asked, and then let go,
     /// as all of it waits in the server's memory.
     pub(super) fn said(&mut self, bytes: usize, ctx: &mut Ctx) {
-        let before = self.unread;
         self.unread += bytes;
-        if before < ASK_AT && self.unread >= ASK_AT {
-            ctx.ping(b"");
+        if self.unread < ASK_AT {
+            return;
         }
-        if self.unread >= MOST_UNREAD {
+        let now = self.links.clock.now();
+        let Some(asked) = self.asked else {
+            self.asked = Some(now);
+            return ctx.ping(b"");
+        };
+        if self.unread >= MOST_UNREAD && now - asked >= ANSWER_WITHIN {
             self.close(close::POLICY, "what the device is told is not read, or its pings are not answered", ctx);
         }
     }
