@@ -146,8 +146,15 @@ impl App {
         let (stopping, stopped) = watch::channel(false);
         let room = Room::of(&config);
         info!(devices = room.devices, open_files = ?open_files(), "so many devices may be connected at once");
-        let state =
-            WebState::new(Arc::clone(&config), store.clone(), blobs, keys, fleet.clone(), clock, stopped, room.devices);
+        let state = WebState::new(
+            Arc::clone(&config),
+            store.clone(),
+            (blobs, keys),
+            fleet.clone(),
+            clock,
+            stopped,
+            room.devices,
+        );
         let configure = web::configure(Data::new(state));
         let server = HttpServer::new(move || WebApp::new().configure(configure.clone()))
             .on_connect(move |socket, extensions| {

@@ -45,7 +45,7 @@ pub enum AddPackage {
 pub enum DeletePackage {
     /// Gone; `last_of_its_bytes`: no other row has these bytes, so the blob may go.
     Deleted {
-        package: Package,
+        package: Box<Package>,
         last_of_its_bytes: bool,
     },
     /// Live rollouts use it.
@@ -214,7 +214,7 @@ fn delete(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome<DeletePa
     diesel::delete(packages::table.find(package.id.0)).execute(db)?;
     let same_bytes = packages::table.filter(packages::sha256.eq(package.sha256.as_str()));
     let left: i64 = same_bytes.count().get_result(db)?;
-    Ok(DeletePackage::Deleted { package, last_of_its_bytes: left == 0 })
+    Ok(DeletePackage::Deleted { package: Box::new(package), last_of_its_bytes: left == 0 })
 }
 
 fn rollouts_that_use(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome<Vec<RolloutId>> {

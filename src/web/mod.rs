@@ -62,8 +62,7 @@ impl WebState {
     pub fn new(
         config: Arc<Config>,
         store: Store,
-        blobs: Blobs,
-        keys: KeyFolder,
+        (blobs, keys): (Blobs, KeyFolder),
         fleet: Fleet,
         clock: Clock,
         stop: watch::Receiver<bool>,

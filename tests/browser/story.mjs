@@ -268,6 +268,39 @@ async function lostAndFound(page, server) {
   complaints.splice(known);
 }
 
+async function rollBack(page, origin, rollout) {
+  step("an update is rolled back: refused with the reason first, then done and watched");
+  const ask = async () => {
+    await page.goto(`${origin}${rollout}`);
+    await page.click("button >> text=Roll back");
+    assert.match(await page.textContent("main"), /goes back to the version it ran before/);
+    await page.click("button >> text=Roll it back");
+  };
+  await ask();
+  assert.match(await page.textContent("[role=alert]"), /no package app1 1\.0\.0; upload it first/);
+  await page.goto(`${origin}/packages`);
+  await page.fill("#name", "app1");
+  await page.fill("#version", "1.0.0");
+  await page.setInputFiles("#file", { name: "old.bin", mimeType: "application/octet-stream", buffer: Buffer.from("old") });
+  await page.click("[data-submit]");
+  await page.waitForURL(/done=package_added/);
+  await ask();
+  await page.waitForURL(/done=rollout_rolled_back/);
+  assert.match(await page.textContent("#live-state"), /rolled back/i);
+  if (pictures) {
+    await page.screenshot({ path: `${pictures}/rollout-rolled-back-light.png`, fullPage: true });
+  }
+  const next = Number(rollout.split("/").pop()) + 1;
+  await page.goto(`${origin}/rollouts/${next}`);
+  assert.match(await page.textContent(".lead-line"), /the way back of update/);
+  await page.waitForSelector("#live-state .r-completed", { timeout: 60_000 });
+  const versions = await page.locator('[data-part="version"]').allTextContents();
+  assert.ok(versions.every((version) => version.trim() === "1.0.0"), versions.join());
+  if (pictures) {
+    await page.screenshot({ path: `${pictures}/rollout-way-back-light.png`, fullPage: true });
+  }
+}
+
 async function lookAround(browser, state, origin, rollout) {
   step("every page in light, dark, and 360 px");
   const pages = {
@@ -306,6 +339,7 @@ async function main() {
   await access(page, server.origin);
   await viewerSees(browser, server.origin);
   await lookAround(browser, state, server.origin, rollout);
+  await rollBack(page, server.origin, rollout);
   await lostAndFound(page, server);
   await browser.close();
   assert.deepEqual(complaints, [], "the browser complained");

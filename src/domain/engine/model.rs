@@ -134,7 +134,7 @@ impl World {
             max_failures: 3,
             health_window_s: 5,
             attempts: 2,
-            starts_per_minute: (limit % 3 == 0).then_some(3),
+            starts_per_minute: limit.is_multiple_of(3).then_some(3),
             priority: i32::from(modules),
             health: HealthRules { max_temperature: Some(80.0), ..HealthRules::default() },
             timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },

@@ -22,7 +22,7 @@ fn a_package_is_added_once_and_its_bytes_are_guarded() {
         assert_eq!(store.packages(Some(module("app1")), None, 9).await.unwrap().unwrap().items.len(), 2);
 
         let gone = store.delete_package(&module("app1"), &version("1.0")).await.unwrap();
-        assert_eq!(gone, DeletePackage::Deleted { package: first, last_of_its_bytes: false });
+        assert_eq!(gone, DeletePackage::Deleted { package: Box::new(first), last_of_its_bytes: false });
         assert_eq!(store.delete_package(&module("app1"), &version("1.0")).await.unwrap(), DeletePackage::Missing);
         let gone = store.delete_package(&module("app2"), &version("1")).await.unwrap();
         assert!(matches!(gone, DeletePackage::Deleted { last_of_its_bytes: true, .. }));

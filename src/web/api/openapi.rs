@@ -51,7 +51,7 @@ mod tests {
             let told = &document["paths"][route.path][route.method.as_str().to_ascii_lowercase()];
             match route.needs {
                 Needs::Role(role) => {
-                    assert_eq!(told["description"], format!("Needs the role {role}."), "{}", route.path)
+                    assert_eq!(told["description"], format!("Needs the role {role}."), "{}", route.path);
                 }
                 _ => assert_eq!(told["security"], serde_json::json!([]), "{}", route.path),
             }
