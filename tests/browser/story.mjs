@@ -157,15 +157,15 @@ async function update(page, origin) {
   assert.equal(await page.inputValue("#version-app1"), "1.1.0", "the newest is chosen already");
   await page.click("details summary");
   await page.fill("#health_window_s", "soon");
-  await page.click("button >> text=Plan");
+  await page.click(".submit button >> text=Plan");
   assert.match(await page.textContent("#health_window_s-error"), /whole number/);
   await page.fill("#health_window_s", "1");
   await page.fill("#stages", "2, 100%");
-  await page.click("button >> text=Plan");
+  await page.click(".submit button >> text=Plan");
   await page.click("button >> text=Back");
   assert.equal(await page.inputValue("#health_window_s"), "1", "going back keeps everything");
   assert.equal(await page.inputValue("#stages"), "2, 100%");
-  await page.click("button >> text=Plan");
+  await page.click(".submit button >> text=Plan");
   if (pictures) {
     await page.screenshot({ path: `${pictures}/rollout_plan-light.png`, fullPage: true });
   }
@@ -203,7 +203,7 @@ async function withoutScripts(browser, state, origin, rollout) {
   await page.click("text=New update");
   await page.check("#target-tags");
   await page.fill("#tags", "region=nowhere");
-  await page.click("button >> text=Plan");
+  await page.click(".submit button >> text=Plan");
   assert.match(await page.textContent("#tags-error"), /no device has these tags/);
   assert.equal(await page.inputValue("#tags"), "region=nowhere");
   await page.goto(`${origin}${rollout}/cancel`);
