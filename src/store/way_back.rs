@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::devices::{in_chunks, modules_of};
 use super::rollout_list::AssignmentRow;
-use super::schema::{assignments, devices};
+use super::schema::{assignments, devices, rollouts};
 use super::stored::parsed;
 use super::{Result, Store};
 use crate::domain::{Assignment, AssignmentState, DeviceId, KeyId, Modules, RolloutId};
@@ -22,6 +22,16 @@ pub struct Changed {
 }
 
 impl Store {
+    /// The rollouts that take this one back, oldest first.
+    pub async fn way_back_of(&self, id: RolloutId) -> Result<Vec<RolloutId>> {
+        self.read(move |db| {
+            let back = rollouts::table.filter(rollouts::takes_back.eq(id.0)).order(rollouts::id);
+            let ids: Vec<i64> = back.select(rollouts::id).load(db)?;
+            Ok(ids.into_iter().map(RolloutId).collect())
+        })
+        .await
+    }
+
     /// The devices that were given anything by a rollout, by key_id.
     pub async fn changed_by(&self, id: RolloutId) -> Result<Vec<Changed>> {
         self.read(move |db| {

@@ -11,8 +11,8 @@ use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::actors::Why;
 use crate::domain::{
-    Assignment, AssignmentState, Device, DeviceId, KeyId, Location, ModuleName, ProcessStatus, Report, RolloutId,
-    SdCard, Status, Tags, Temperature, Timestamp, Version, VersionChange,
+    Assignment, AssignmentState, Device, DeviceId, KeyId, Location, ModuleName, ProcessStatus, QUARANTINE_AFTER,
+    Report, RolloutId, SdCard, Status, Strike, Tags, Temperature, Timestamp, Version, VersionChange,
 };
 use crate::web::WebState;
 use crate::web::access::Viewer;
@@ -39,6 +39,8 @@ pub struct DevicePage {
     pub chart: Option<Chart>,
     pub changes: Vec<ChangeRow>,
     pub assignments: Vec<AssignmentRow>,
+    /// Packages that it is kept from, as they failed on it.
+    pub kept_from: Vec<KeptFrom>,
     pub tags: Vec<TagRow>,
     pub form: DeviceForm,
 }
@@ -53,6 +55,23 @@ pub struct DeviceForm {
     pub name: Field,
     /// One `name=value` a line.
     pub tags: Field,
+}
+
+#[derive(Debug, Serialize)]
+pub struct KeptFrom {
+    pub module: ModuleName,
+    pub version: Version,
+    pub failures: u32,
+    pub reason: Option<String>,
+    pub rollout: RolloutId,
+}
+
+impl From<Strike> for KeptFrom {
+    fn from(strike: Strike) -> Self {
+        let reason = strike.reason.as_deref().map(shown);
+        let Strike { module, version, failures, rollout, .. } = strike;
+        Self { module, version, failures, reason, rollout }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -142,13 +161,15 @@ pub struct Known {
     /// Newest rollout first.
     pub assignments: Vec<Assignment>,
     pub chart: Option<Chart>,
+    pub strikes: Vec<Strike>,
 }
 
 impl DevicePage {
     /// The page of a device.
     #[must_use]
     pub fn new(known: Known, transfer: &Transfers<'_>) -> Self {
-        let Known { device, why, changes, assignments, chart } = known;
+        let Known { device, why, changes, assignments, chart, mut strikes } = known;
+        strikes.retain(|strike| strike.key_id == device.key_id && strike.failures >= QUARANTINE_AFTER);
         let modules = module_rows(&device, why, &assignments, transfer);
         Self {
             modules,
@@ -156,6 +177,7 @@ impl DevicePage {
             chart,
             changes: changes.into_iter().map(ChangeRow::from).collect(),
             assignments: assignments.iter().map(AssignmentRow::from).collect(),
+            kept_from: strikes.into_iter().map(KeptFrom::from).collect(),
             tags: device.tags.iter().map(|(name, value)| TagRow { name: shown(name), value: shown(value) }).collect(),
             form: DeviceForm { name: Field::new(shown(&device.name)), tags: Field::new(written_tags(&device.tags)) },
             name: shown(&device.name),
@@ -306,6 +328,7 @@ pub async fn read(state: &WebState, id: &str) -> Result<DevicePage, ApiError> {
         changes: state.store.version_changes(key_id, HISTORY).await?,
         assignments: state.store.assignments_of(key_id, HISTORY).await?,
         chart: Chart::new(&samples, from, now),
+        strikes: state.store.strikes().await?,
         device,
     };
     Ok(DevicePage::new(known, &|key, module| state.fleet.transfer(key, module)))

@@ -56,6 +56,8 @@ pub struct RolloutPage {
     pub ended_at: Option<Timestamp>,
     pub approved_by: Option<String>,
     pub takes_back: Option<RolloutId>,
+    /// The rollouts that take this one back.
+    pub way_back: Vec<RolloutId>,
     pub plan: PlanSummary,
     /// How it went, as a drawing; once there is something to see.
     pub course: Option<Drawing>,
@@ -175,6 +177,7 @@ impl RolloutPage {
             ended_at: rollout.ended_at,
             approved_by: rollout.approved_by,
             takes_back: rollout.takes_back,
+            way_back: Vec::new(),
             plan: rollout.plan,
             course: None,
         }
@@ -284,6 +287,7 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
     let until = summary.rollout.ended_at.unwrap_or_else(|| state.clock.now());
     let points = state.store.rollout_course(id, course::step(begun, until)).await?;
     let mut page = RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module));
+    page.way_back = state.store.way_back_of(id).await?;
     page.course = Drawing::new(&points, begun, until, page.wanted);
     Ok(page)
 }

@@ -88,6 +88,12 @@ fn assignment(state: AssignmentState) -> Assignment {
     }
 }
 
+fn strike() -> Strike {
+    let (module, version) = (module("app1"), version("1.3.0"));
+    let reason = Some(HOSTILE.to_owned());
+    Strike { key_id: KeyId(42), module, version, failures: QUARANTINE_AFTER, rollout: RolloutId(7), reason, at: now() }
+}
+
 fn package(number: &str) -> Package {
     Package {
         id: PackageId(1),
@@ -223,6 +229,7 @@ fn print_fleet(press: &mut Press) {
             changes: if full { vec![change] } else { Vec::new() },
             assignments: if full { AssignmentState::ALL.into_iter().map(assignment).collect() } else { Vec::new() },
             chart: Chart::new(&samples, now(), now() + TimeDelta::minutes(2)).filter(|_| full),
+            strikes: if full { vec![strike()] } else { Vec::new() },
         };
         press.print(DevicePage::new(known, &a_transfer));
     }
