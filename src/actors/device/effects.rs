@@ -19,7 +19,7 @@ use crate::store::JoinRefusal;
 const ASK_AT: usize = 16 * 1024;
 /// ... and after which it is let go, when it was asked so long ago.
 const MOST_UNREAD: usize = 32 * 1024;
-const ANSWER_WITHIN: TimeDelta = TimeDelta::seconds(20);
+const ANSWER_WITHIN: TimeDelta = TimeDelta::seconds(15);
 
 impl DeviceActor {
     /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
