@@ -132,6 +132,8 @@ fn refusal(status: u16, document: Option<&Value>) -> String {
         .collect();
     let hint = if status == 401 { "; is --token an API token that is still valid?" } else { "" };
     let message = super::output::visible(message);
+    // What the sentence says already is not said twice.
+    let told: Vec<String> = told.into_iter().filter(|one| !message.contains(one.as_str())).collect();
     if told.is_empty() { format!("{message}{hint}") } else { format!("{message} ({})", told.join("; ")) }
 }
 
@@ -147,6 +149,8 @@ mod tests {
             "fields": {"policy.attempts": "must be 1 to 100, not 0"}}});
         let told = refusal(422, Some(&document));
         assert_eq!(told, "the rollout cannot be carried out as asked (policy.attempts: must be 1 to 100, not 0)");
+        let named = json!({"error": {"message": "a: is wrong", "fields": {"a": "is wrong"}}});
+        assert_eq!(refusal(422, Some(&named)), "a: is wrong");
         assert_eq!(refusal(502, None), "the server answered 502");
     }
 }

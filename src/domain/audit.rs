@@ -96,7 +96,7 @@ pub struct AuditRow {
     /// From 1, without gaps.
     pub number: i64,
     pub entry: AuditEntry,
-    /// See [`AuditRow::hash_behind`].
+    /// See `docs/api.md`: over the hash before and this line.
     pub hash: Sha256Hex,
 }
 
