@@ -34,6 +34,9 @@ enum Action {
         /// What others should know of it
         #[arg(long, default_value = "")]
         notes: String,
+        /// What a device must have before: "app1 >= 1.2; from >= 1.0; hardware rev-b"
+        #[arg(long, default_value = "")]
+        requires: String,
         /// The signed manifest that `fleetward keys sign` wrote for it
         #[arg(long, value_name = "FILE")]
         manifest: Option<PathBuf>,
@@ -52,10 +55,10 @@ impl Package {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let api = self.server.api(context)?;
         match self.action {
-            Action::Upload { name, version, file, notes, manifest } => {
+            Action::Upload { name, version, file, notes, requires, manifest } => {
                 let manifest = manifest.map(|path| read(&path)).transpose()?.unwrap_or_default();
                 let mut form = Form::new().text("name", name.as_str()).text("version", version.as_str());
-                for (field, text) in [("notes", &notes), ("manifest", &manifest)] {
+                for (field, text) in [("notes", &notes), ("requires", &requires), ("manifest", &manifest)] {
                     form = if text.is_empty() { form } else { form.text(field, text) };
                 }
                 let package = upload(&api, &name, &file, form)?;

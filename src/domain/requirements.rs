@@ -11,6 +11,9 @@ use super::{ModuleName, Modules, Tags, Version};
 /// The tag that names a device's kind of hardware.
 pub const HARDWARE: &str = "hardware";
 
+/// The word before the version that a module must come from.
+const FROM: &str = "from";
+
 /// Bounds of one range, and entries of one list.
 const MOST: usize = 20;
 
@@ -109,6 +112,48 @@ impl Range {
     }
 }
 
+/// As people write them: `app1 >= 1.2, < 2; from >= 1.0; hardware rev-b, rev-c`.
+impl fmt::Display for Requirements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = self.modules.iter().map(|(module, range)| format!("{module} {range}")).collect();
+        parts.extend(self.from.iter().map(|range| format!("{FROM} {range}")));
+        if !self.hardware.is_empty() {
+            parts.push(format!("{HARDWARE} {}", self.hardware.join(", ")));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// As written above, or as JSON; an empty text asks for nothing.
+impl FromStr for Requirements {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            return serde_json::from_str(text).map_err(|error| format!("can't be read: {error}"));
+        }
+        let mut wants = Self::default();
+        for part in text.split([';', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
+            let wrong = || format!("{part:?}: write it as app1 >= 1.2; from >= 1.0; hardware rev-b, rev-c");
+            let (word, rest) = part.split_once(char::is_whitespace).ok_or_else(wrong)?;
+            let twice = match word {
+                FROM => wants.from.replace(rest.parse()?).is_some(),
+                HARDWARE => {
+                    let kinds = rest.split(',').map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty());
+                    !std::mem::replace(&mut wants.hardware, kinds.collect()).is_empty()
+                }
+                _ => {
+                    let module = ModuleName::new(word).map_err(|error| error.to_string())?;
+                    wants.modules.insert(module, rest.parse()?).is_some()
+                }
+            };
+            if twice {
+                return Err(format!("{word} is given twice; put its bounds behind each other: >= 1.2, < 2"));
+            }
+        }
+        Ok(wants)
+    }
+}
+
 /// What a device lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unmet {
@@ -186,6 +231,19 @@ mod tests {
         assert!(!range.includes(&v("1.5")));
         for bad in ["", "1.2", ">=", ">= a b", ",", ">= 1,"] {
             assert!(bad.parse::<Range>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn requirements_are_written_as_people_say_them() {
+        let text = "app1 >= 1.2, < 2; from >= 1.0; hardware rev-b, rev-c";
+        let wants: Requirements = text.parse().unwrap();
+        assert_eq!(wants.to_string(), text);
+        let json = serde_json::to_string(&wants).unwrap();
+        assert_eq!(json.parse::<Requirements>().unwrap(), wants);
+        assert!(" ".parse::<Requirements>().unwrap().is_empty());
+        for bad in ["app1", "app1 1.2", "from >= 1; from < 2", "a/b >= 1", "{\"x\":1}"] {
+            assert!(bad.parse::<Requirements>().is_err(), "{bad}");
         }
     }
 

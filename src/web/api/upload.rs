@@ -133,7 +133,7 @@ impl Form {
             "name" => self.name.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
             "version" => self.version.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
             "notes" => self.notes.replace(notes(text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
-            "requires" => self.requires.replace(requirements(&text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
+            "requires" => self.requires.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
             "csrf" => self.csrf.replace(text(&mut field, &name, TEXT_BYTES).await?).is_some(),
             "file" if self.file.is_some() => true,
             "file" => self.file.replace(file(state, field).await?).is_some(),
@@ -149,14 +149,6 @@ impl Form {
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, ApiError> {
     text.trim().parse().map_err(|error: T::Err| ApiError::field(name, error.to_string()))
-}
-
-/// `{"modules":{"app1":">= 1.2"},"from":">= 1.0","hardware":["rev-b"]}`; empty: nothing is asked.
-fn requirements(text: &str) -> Result<Requirements, ApiError> {
-    if text.trim().is_empty() {
-        return Ok(Requirements::default());
-    }
-    serde_json::from_str(text).map_err(|error| ApiError::field("requires", format!("can't be read: {error}")))
 }
 
 fn notes(text: String) -> Result<String, ApiError> {

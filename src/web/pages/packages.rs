@@ -42,6 +42,7 @@ pub struct UploadForm {
     pub version: Field,
     pub file: Field,
     pub notes: Field,
+    pub requires: Field,
     pub manifest: Field,
 }
 
@@ -74,6 +75,8 @@ pub struct PackageRow {
     pub sha256: String,
     pub file_name: String,
     pub notes: String,
+    /// `app1 >= 1.2; hardware rev-b`
+    pub requires: String,
     #[serde(with = "crate::domain::millis_rfc3339")]
     pub created_at: Timestamp,
     pub created_by: String,
@@ -100,6 +103,7 @@ impl ModuleSection {
             sha256: package.sha256.as_str().to_owned(),
             file_name: shown(&package.file_name),
             notes: shown(&package.notes),
+            requires: shown(&package.requires.to_string()),
             created_at: package.created_at,
             created_by: package.created_by,
         };
@@ -173,6 +177,7 @@ pub async fn add(
             "name" => page.form.name.refuse(message),
             "version" => page.form.version.refuse(message),
             "notes" => page.form.notes.refuse(message),
+            "requires" => page.form.requires.refuse(message),
             "manifest" => page.form.manifest.refuse(message),
             _ => page.form.file.refuse(message),
         }
