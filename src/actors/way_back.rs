@@ -40,8 +40,9 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
         let request = request(&rollout.policy, &packages, &devices, by);
         let mut candidates = store.candidates(&request.target).await?;
         // What may still come up with the new version counts as if it ran it.
+        let given: HashMap<&DeviceId, &Changed> = devices.iter().map(|device| (&device.device_id, device)).collect();
         for candidate in &mut candidates {
-            for row in devices.iter().filter(|d| d.device_id == candidate.device_id).flat_map(|d| &d.rows) {
+            for row in given.get(&candidate.device_id).into_iter().flat_map(|device| &device.rows) {
                 candidate.modules.insert(row.module.clone(), row.to.clone());
             }
             candidate.quarantined.clear();

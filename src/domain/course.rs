@@ -100,7 +100,7 @@ pub(super) struct Course {
 }
 
 impl Course {
-    /// Takes a rollout up.
+    /// Takes a rollout up. What failed in an earlier life counts: a restart is nobody's forgiveness.
     pub fn new(open: OpenCourse, now: Timestamp) -> Self {
         let OpenCourse { rollout, rows, tallies, turns, recent_starts } = open;
         let mut course = Self {
@@ -136,7 +136,6 @@ impl Course {
         }
         let keys: Vec<KeyId> = course.rows.keys().copied().collect();
         keys.into_iter().for_each(|key| course.sort_rows(key));
-        course.forgive();
         course
     }
 

@@ -98,6 +98,18 @@ fn a_device_that_failed_twice_is_kept_from_the_package_until_it_is_freed() {
 }
 
 #[test]
+fn a_restart_forgives_no_failure() {
+    let mut w = world(0..8);
+    let id = w.begin(2, 0, Policy { max_failures: 3, ..policy() });
+    (0..2).for_each(|key| w.fails(key, 2));
+    w.restart();
+    w.hello(KeyId(2), true);
+    assert_eq!(w.rollouts[&id].state, RolloutState::Running);
+    w.fails(2, 2);
+    assert_eq!(w.rollouts[&id].why.as_deref(), Some("3 failed, and the limit is 3"));
+}
+
+#[test]
 fn a_newer_package_is_a_new_chance() {
     let mut w = world(0..1);
     let id = w.begin(2, 0, policy());
