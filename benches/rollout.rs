@@ -155,6 +155,7 @@ fn hello(engine: &mut Engine, key: i64, running: &str) -> Effects {
         session: SessionNo(1),
         modules: [(module(), version(running))].into(),
         sample: None,
+        sets: false,
     };
     engine.arrived(at(2), arrival)
 }

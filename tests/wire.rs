@@ -23,6 +23,9 @@ fn told(message: &DeviceMessage) -> Value {
             if let Some(trust) = &hello.trust {
                 told["hello"]["trust"] = json!([trust.version, trust.nonce]);
             }
+            if hello.sets {
+                told["hello"]["sets"] = json!(true);
+            }
             told
         }
         DeviceMessage::Report(message) => json!({"report": message.report}),

@@ -120,6 +120,8 @@ pub struct DeviceActor {
     watcher: Watcher,
     pusher: Pusher,
     vouching: vouching::Vouching,
+    /// Whether its last hello said that it takes several packages all or not at all.
+    sets: bool,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
@@ -158,6 +160,7 @@ pub(super) fn connect(
         watcher,
         pusher: Pusher::default(),
         vouching: vouching::Vouching::default(),
+        sets: false,
         acks,
         acked: Some(acked),
         pinged: now,
@@ -263,6 +266,7 @@ impl DeviceActor {
         match message {
             DeviceMessage::Hello(hello) => {
                 self.vouching.heard(hello.trust);
+                self.sets = hello.sets;
                 self.session.hello(now, hello.device_id, hello.modules);
             }
             DeviceMessage::Report(message) => {

@@ -54,6 +54,8 @@ struct Connected {
     /// The numbers of the last report at its hello.
     sample: Option<Sample>,
     session: SessionNo,
+    /// Whether it takes several packages all or not at all.
+    sets: bool,
     door: Recipient<ToDevice>,
 }
 
@@ -92,8 +94,8 @@ impl RegistryActor {
     fn take_in(&mut self, join: Taken) -> Joined {
         self.last_session += 1;
         let session = SessionNo(self.last_session);
-        let Taken { key_id, name, tags, sample, token, device_id, modules, door } = join;
-        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, door };
+        let Taken { key_id, name, tags, sample, token, device_id, modules, sets, door } = join;
+        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, sets, door };
         if let Some(before) = self.connected.insert(key_id, connected) {
             info!(device_id = %before.device_id, "another connection took over");
             if self.takeovers.count(self.clock.now(), key_id) == CLONE_ALARM {
@@ -126,6 +128,7 @@ impl RegistryActor {
             session: connected.session,
             modules,
             sample: connected.sample,
+            sets: connected.sets,
         })
     }
 
@@ -166,6 +169,7 @@ struct Taken {
     token: Option<String>,
     device_id: DeviceId,
     modules: Modules,
+    sets: bool,
     door: Recipient<ToDevice>,
 }
 
@@ -206,9 +210,9 @@ impl Handler<Join> for RegistryActor {
             match outcome {
                 Ok(JoinOutcome::Joined { key_id, name, tags, sample, enrolled }) => {
                     let token = token.filter(|_| enrolled);
-                    let Join { device_id, modules, door, .. } = join;
+                    let Join { device_id, modules, sets, door, .. } = join;
                     let of_hello = modules.clone();
-                    let taken = Taken { key_id, name, tags, sample, token, device_id, modules: of_hello, door };
+                    let taken = Taken { key_id, name, tags, sample, token, device_id, modules: of_hello, sets, door };
                     let joined = registry.take_in(taken);
                     Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
                 }
@@ -247,11 +251,13 @@ impl Handler<Rejoin> for RegistryActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, rejoin: Rejoin, _: &mut Self::Context) -> Self::Result {
-        let Rejoin { key_id, session, modules } = rejoin;
-        let Some(connected) = self.connected.get(&key_id).filter(|connected| connected.session == session) else {
+        let Rejoin { key_id, session, modules, sets } = rejoin;
+        let Some(connected) = self.connected.get_mut(&key_id).filter(|connected| connected.session == session) else {
             return Box::pin(async {});
         };
-        self.tell_online(key_id, &connected.device_id.clone(), true, Some(modules.clone()));
+        connected.sets = sets;
+        let device_id = connected.device_id.clone();
+        self.tell_online(key_id, &device_id, true, Some(modules.clone()));
         let Some(arrival) = self.arrival(key_id, modules.clone()) else { return Box::pin(async {}) };
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
         Box::pin(async move {

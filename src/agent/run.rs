@@ -193,7 +193,7 @@ impl Agent {
                 self.welcomed = true;
                 self.updates.untold()
             }
-            ServerMessage::UpdateList { update_list, rollout_id, freshness } => {
+            ServerMessage::UpdateList { update_list, rollout_id, freshness, .. } => {
                 tracing::info!(%rollout_id, packages = update_list.len(), "packages are offered");
                 self.updates.on_offers(update_list, freshness.as_ref())
             }
@@ -288,7 +288,7 @@ impl Agent {
         let modules = self.updates.running();
         self.said = Some(modules.clone());
         let trust = self.updates.trust_claim();
-        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust });
+        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust, sets: false });
         self.send(protocol::encode(&hello, clock::now()), None);
     }
 

@@ -80,6 +80,8 @@ pub struct OfferSpeech {
     pub rollout: RolloutId,
     pub releases: Vec<Release>,
     pub allow_rollback: bool,
+    /// All of them, or none: only for a device that supports sets.
+    pub all_or_nothing: bool,
     /// Package bytes a second; `None`: as fast as the link takes them.
     pub bytes_per_second: Option<u64>,
 }

@@ -35,6 +35,8 @@ pub struct Arrival {
     pub modules: Modules,
     /// The numbers of the last report, where one has come.
     pub sample: Option<Sample>,
+    /// Whether it takes several packages all or not at all.
+    pub sets: bool,
 }
 
 /// What a device answered to an `update_list`, for one package of it.
@@ -52,6 +54,8 @@ pub enum Doing {
     Sending,
     /// It has every byte.
     Received,
+    /// It could switch to it, and waits for the rest of an all-or-nothing offer.
+    Staged,
     Installed,
     Failed(String),
     RolledBack(String),
@@ -233,6 +237,11 @@ impl Engine {
                     course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
                 }
                 Doing::Received if matches!(row.state, S::Offered | S::Downloading) => {
+                    let until = later(step.now, timeouts.installing);
+                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
+                }
+                // The rest of the set may take as long again.
+                Doing::Staged if matches!(row.state, S::Offered | S::Downloading | S::Installing) => {
                     let until = later(step.now, timeouts.installing);
                     course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
                 }

@@ -29,7 +29,7 @@ pub enum SessionEffect {
     /// Reports up to here are on disk.
     Ack { run: BootId, seq: u64 },
     /// Ask which of these the device needs.
-    Ask { rollout: RolloutId, releases: Vec<Release>, allow_rollback: bool },
+    Ask { rollout: RolloutId, releases: Vec<Release>, allow_rollback: bool, all_or_nothing: bool },
     /// Wait for a turn to send; [`Session::turn`] follows.
     TakeTurn,
     /// Say that bytes from `offset` of this package follow; then send as [`Session::room`] says.
@@ -97,6 +97,8 @@ enum Push {
     AwaitingResult {
         release: Release,
         since: Option<Timestamp>,
+        /// The rollout of which it is one of several, all or nothing.
+        set: Option<RolloutId>,
     },
 }
 
@@ -255,8 +257,9 @@ impl Session {
             self.asked = None;
             let Some(next) = self.to_ask.pop_front() else { return };
             if !next.releases.is_empty() {
-                let (rollout, allow_rollback) = (next.rollout, next.allow_rollback);
-                self.out.push(SessionEffect::Ask { rollout, releases: next.releases.clone(), allow_rollback });
+                let OfferSpeech { rollout, allow_rollback, all_or_nothing, .. } = next;
+                let releases = next.releases.clone();
+                self.out.push(SessionEffect::Ask { rollout, releases, allow_rollback, all_or_nothing });
                 self.asked = Some(next);
                 return;
             }
@@ -301,9 +304,11 @@ impl Session {
         let asked = self.asked.as_mut()?;
         let at = asked.releases.iter().position(|r| r.module == *module && r.version == *version)?;
         let release = asked.releases.remove(at);
-        let OfferSpeech { key_id, session, rollout, allow_rollback, bytes_per_second, .. } = *asked;
+        let OfferSpeech { key_id, session, rollout, allow_rollback, all_or_nothing, bytes_per_second, .. } = *asked;
         let releases = vec![release.clone()];
-        Some((release, OfferSpeech { key_id, session, rollout, releases, allow_rollback, bytes_per_second }))
+        let alone =
+            OfferSpeech { key_id, session, rollout, releases, allow_rollback, all_or_nothing, bytes_per_second };
+        Some((release, alone))
     }
 
     /// The updater takes an offer back, or gives up on it.

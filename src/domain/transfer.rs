@@ -194,6 +194,7 @@ mod tests {
             rollout: RolloutId(1),
             releases: Vec::new(),
             allow_rollback: false,
+            all_or_nothing: false,
             bytes_per_second: rate,
         };
         Transfer::new(Sendable { release, offset, bytes_per_second: rate, offer }, Timestamp::UNIX_EPOCH)

@@ -1,11 +1,15 @@
 //! What a device says to the server: read by shape or `type`, and (for the agent and the simulator) written.
 
+mod written;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+pub use written::encode;
 
 use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient};
-use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Timestamp, Version, millis_rfc3339};
+use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Version};
 
 type Result<T> = std::result::Result<T, ProtocolError>;
 
@@ -26,6 +30,8 @@ pub struct Hello {
     pub modules: Modules,
     /// Of a device that checks signatures.
     pub trust: Option<TrustClaim>,
+    /// Whether it takes several packages all or not at all.
+    pub sets: bool,
 }
 
 /// What a device that checks signatures says in its hello.
@@ -80,6 +86,8 @@ pub enum DeclineReason {
     NoSpace,
     Incompatible,
     BadSignature,
+    /// Another package of an all-or-nothing list cannot be had.
+    SetIncomplete,
     #[serde(other)]
     Other,
 }
@@ -95,6 +103,7 @@ impl DeclineReason {
             Self::NoSpace => "no_space",
             Self::Incompatible => "incompatible",
             Self::BadSignature => "bad_signature",
+            Self::SetIncomplete => "set_incomplete",
             Self::Other => "other",
         }
     }
@@ -123,6 +132,8 @@ pub struct UpdateResult {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Installed,
+    /// Received, checked and unpacked; waits for the rest of an all-or-nothing list.
+    Staged,
     Failed,
     /// Installed, failed its health check, and the old version is running again.
     RolledBack,
@@ -249,7 +260,7 @@ fn hello(fields: &Map<String, Value>, text: &str) -> Result<DeviceMessage> {
             return Err(ProtocolError::bad(format!("version_list names {module} twice")));
         }
     }
-    Ok(DeviceMessage::Hello(Hello { device_id, modules, trust: trust_claim(fields) }))
+    Ok(DeviceMessage::Hello(Hello { device_id, modules, trust: trust_claim(fields), sets: supports(fields, "sets") }))
 }
 
 /// Longest nonce, bytes.
@@ -260,6 +271,11 @@ fn trust_claim(fields: &Map<String, Value>) -> Option<TrustClaim> {
     let version = fields.get("trust_version")?.as_u64()?;
     let nonce = fields.get("nonce")?.as_str().filter(|nonce| nonce.len() <= MAX_NONCE)?;
     Some(TrustClaim { version, nonce: nonce.to_owned() })
+}
+
+/// Words that are not known are passed over: a later device supports more.
+fn supports(fields: &Map<String, Value>, word: &str) -> bool {
+    fields.get("supports").and_then(Value::as_array).is_some_and(|words| words.iter().any(|known| known == word))
 }
 
 fn update_reply(text: &str) -> Result<DeviceMessage> {
@@ -295,7 +311,7 @@ fn progress(text: &str) -> Result<DeviceMessage> {
 fn result(text: &str) -> Result<DeviceMessage> {
     let entry: Entry = serde_json::from_str(text).map_err(unreadable)?;
     let outcome = word(entry.outcome.as_ref())
-        .ok_or_else(|| ProtocolError::bad("outcome must be installed, failed or rolled_back"))?;
+        .ok_or_else(|| ProtocolError::bad("outcome must be installed, staged, failed or rolled_back"))?;
     let error = words(entry.error.as_ref());
     Ok(DeviceMessage::Result(UpdateResult { module: entry.module()?, version: entry.version()?, outcome, error }))
 }
@@ -344,57 +360,4 @@ fn boot_id(value: Option<Value>) -> Result<BootId> {
         Some(Value::Number(n)) => BootId::new(&n.to_string()).map_err(ProtocolError::bad),
         Some(_) => Err(ProtocolError::bad("boot_id must be text")),
     }
-}
-
-/// Writes one text message, as a device of this protocol does: the shapes that need no `type` have none.
-#[must_use]
-pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
-    let entry = |module: &ModuleName, version: &Version| json!({ "app_name": module, "version": version });
-    let value = match message {
-        DeviceMessage::Hello(hello) => {
-            let list: Vec<Value> = hello.modules.iter().map(|(m, v)| entry(m, v)).collect();
-            let mut value =
-                json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list });
-            if let Some(trust) = &hello.trust {
-                value["trust_version"] = json!(trust.version);
-                value["nonce"] = json!(trust.nonce);
-            }
-            value
-        }
-        DeviceMessage::Report(message) => {
-            let mut value = serde_json::to_value(&message.report).unwrap_or_default();
-            value["device_id"] = json!(message.device_id);
-            value
-        }
-        DeviceMessage::UpdateReply(reply) => {
-            let wanted: Vec<Value> = reply
-                .wanted
-                .iter()
-                .map(|w| json!({ "app_name": w.module, "version": w.version, "offset": w.offset }))
-                .collect();
-            let declined: Vec<Value> = reply.declined.iter().map(declined).collect();
-            json!({ "update_list": wanted, "declined": declined })
-        }
-        DeviceMessage::Progress(p) => {
-            json!({ "type": "progress", "app_name": p.module, "version": p.version, "received": p.received })
-        }
-        DeviceMessage::Result(r) => {
-            let mut value =
-                json!({ "type": "result", "app_name": r.module, "version": r.version, "outcome": r.outcome });
-            if let Some(error) = &r.error {
-                value["error"] = json!(error);
-            }
-            value
-        }
-    };
-    value.to_string()
-}
-
-fn declined(declined: &Declined) -> Value {
-    let Declined { module, version, reason, error } = declined;
-    let mut value = json!({ "app_name": module, "version": version, "reason": reason });
-    if let Some(error) = error {
-        value["error"] = json!(error);
-    }
-    value
 }

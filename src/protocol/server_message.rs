@@ -26,6 +26,9 @@ pub enum ServerMessage {
     UpdateList {
         rollout_id: RolloutId,
         update_list: Vec<Offer>,
+        /// All of them or none: to a device that supports sets.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all_or_nothing: bool,
         /// To a device that checks signatures: that this is what is wanted of it now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         freshness: Option<Signed>,

@@ -36,7 +36,7 @@ impl DeviceActor {
             SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
             SessionEffect::Rejoin(modules) => {
                 if let Some((key_id, session)) = self.joined {
-                    let told = self.links.registry.send(Rejoin { key_id, session, modules });
+                    let told = self.links.registry.send(Rejoin { key_id, session, modules, sets: self.sets });
                     ctx.wait(told.into_actor(self).map(|_, device, ctx| {
                         device.session.joined(None);
                         device.carry_out(ctx);
@@ -79,10 +79,10 @@ impl DeviceActor {
                 self.say_trust(ctx);
             }
             SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
-            SessionEffect::Ask { rollout, releases, allow_rollback } => {
+            SessionEffect::Ask { rollout, releases, allow_rollback, all_or_nothing } => {
                 self.say_trust(ctx);
                 let fresh = self.vouching.freshness(&self.links, self.device_id.as_ref(), &releases);
-                self.say(&wire::update_list(rollout, &releases, allow_rollback, fresh), ctx);
+                self.say(&wire::update_list(rollout, &releases, (allow_rollback, all_or_nothing), fresh), ctx);
             }
             SessionEffect::Cancel { module, version } => {
                 self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
@@ -147,7 +147,7 @@ impl DeviceActor {
             return self.close(close::TRY_AGAIN, reason, ctx);
         }
         let door = ctx.address().recipient();
-        let asked = self.links.registry.send(Join { device_id, auth: self.auth, modules, door });
+        let asked = self.links.registry.send(Join { device_id, auth: self.auth, modules, sets: self.sets, door });
         ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
             Ok(Ok(joined)) => device.welcome(joined, ctx),
             Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),

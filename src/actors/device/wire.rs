@@ -98,6 +98,7 @@ pub(super) fn doing(outcome: Outcome, error: Option<String>) -> Doing {
     let error = || error.unwrap_or_else(|| "the device gave no reason".to_owned());
     match outcome {
         Outcome::Installed => Doing::Installed,
+        Outcome::Staged => Doing::Staged,
         Outcome::Failed => Doing::Failed(error()),
         Outcome::RolledBack => Doing::RolledBack(error()),
     }
@@ -118,11 +119,11 @@ pub(super) fn declined(declined: Declined) -> (ModuleName, Version, String) {
 pub(super) fn update_list(
     rollout: RolloutId,
     releases: &[Release],
-    allow_rollback: bool,
+    (allow_rollback, all_or_nothing): (bool, bool),
     freshness: Option<Signed>,
 ) -> ServerMessage {
     let offers = releases.iter().map(|release| Offer::of(release, allow_rollback)).collect();
-    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers, freshness }
+    ServerMessage::UpdateList { rollout_id: rollout, update_list: offers, all_or_nothing, freshness }
 }
 
 #[cfg(test)]

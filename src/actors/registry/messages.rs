@@ -21,6 +21,8 @@ pub struct Join {
     pub device_id: DeviceId,
     pub auth: DeviceAuth,
     pub modules: Modules,
+    /// Whether it takes several packages all or not at all.
+    pub sets: bool,
     pub door: Recipient<ToDevice>,
 }
 
@@ -48,6 +50,8 @@ pub struct Rejoin {
     pub key_id: KeyId,
     pub session: SessionNo,
     pub modules: Modules,
+    /// See [`Join`].
+    pub sets: bool,
 }
 
 /// A connection has ended.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::chance::Chance;
 use super::numbers::Numbers;
+use super::set::Set;
 use crate::domain::{BootId, DeviceId, Modules, Timestamp, compare};
 use crate::protocol::{
     DeclineReason, Declined, DeviceMessage, Hello, Offer, Outcome, PROGRESS_EVERY, Progress, ReportMessage,
@@ -98,7 +99,9 @@ pub struct SimDevice {
     said: Modules,
     offers: Vec<Offer>,
     arriving: Option<Box<Arriving>>,
-    installing: Option<Box<Offer>>,
+    /// More than one where they are a set.
+    installing: Vec<Offer>,
+    set: Set,
     fail_rate: f64,
     chance: Chance,
     numbers: Numbers,
@@ -121,7 +124,8 @@ impl SimDevice {
             said: Modules::new(),
             offers: Vec::new(),
             arriving: None,
-            installing: None,
+            installing: Vec::new(),
+            set: Set::default(),
             fail_rate,
             chance,
             numbers,
@@ -147,6 +151,7 @@ impl SimDevice {
             Event::Closed => {
                 self.welcomed = false;
                 self.offers.clear();
+                self.set.drop_all();
                 if let Some(arriving) = &mut self.arriving {
                     arriving.open = false;
                 }
@@ -164,7 +169,7 @@ impl SimDevice {
 
     fn hello(&mut self, now: Timestamp) -> Vec<Effect> {
         self.said = self.modules.clone();
-        let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone(), trust: None };
+        let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone(), trust: None, sets: true };
         vec![send(&DeviceMessage::Hello(hello), now), Effect::Said(Said::Hello)]
     }
 
@@ -200,7 +205,9 @@ impl SimDevice {
                 }
                 effects
             }
-            ServerMessage::UpdateList { update_list, .. } => vec![self.choose(update_list, now)],
+            ServerMessage::UpdateList { update_list, all_or_nothing, .. } => {
+                vec![self.choose(update_list, all_or_nothing, now)]
+            }
             ServerMessage::Package { app_name, version, offset, .. } => {
                 let offer = self.offers.iter().find(|o| o.app_name == app_name && o.version == version).cloned();
                 match offer {
@@ -212,6 +219,9 @@ impl SimDevice {
                 let named = |offer: &Offer| offer.app_name == app_name && offer.version == version;
                 self.offers.retain(|offer| !named(offer));
                 self.arriving.take_if(|arriving| named(&arriving.offer));
+                if self.set.has(&app_name) {
+                    self.set.drop_all();
+                }
                 Vec::new()
             }
             // Asked for by nobody here.
@@ -248,14 +258,27 @@ impl SimDevice {
     }
 
     /// Answers an offer: what is higher, or different where rollback is allowed.
-    fn choose(&mut self, list: Vec<Offer>, now: Timestamp) -> Effect {
+    fn choose(&mut self, list: Vec<Offer>, all_or_nothing: bool, now: Timestamp) -> Effect {
         let mut reply = UpdateReply::default();
+        let fits = |o: &Offer| compare(self.modules.get(&o.app_name), &o.version, o.allow_rollback).is_ok();
+        let runs = |o: &Offer| self.modules.get(&o.app_name) == Some(&o.version);
+        let incomplete = all_or_nothing && !list.iter().all(|offer| fits(offer) || runs(offer));
+        if all_or_nothing {
+            self.set.drop_all();
+        }
         for offer in list {
             let (module, version) = (offer.app_name.clone(), offer.version.clone());
             self.offers.retain(|before| before.app_name != module);
             if compare(self.modules.get(&module), &version, offer.allow_rollback).is_err() {
                 reply.declined.push(Declined { module, version, reason: DeclineReason::NotNewer, error: None });
                 continue;
+            }
+            if incomplete {
+                reply.declined.push(Declined { module, version, reason: DeclineReason::SetIncomplete, error: None });
+                continue;
+            }
+            if all_or_nothing && !self.installs(&offer) {
+                self.set.expect(module.clone());
             }
             let same = |arriving: &&Arriving| arriving.offer.sha256 == offer.sha256;
             let offset = match self.installs(&offer) {
@@ -269,7 +292,7 @@ impl SimDevice {
     }
 
     fn installs(&self, offer: &Offer) -> bool {
-        self.installing.as_ref().is_some_and(|installing| installing.sha256 == offer.sha256)
+        self.installing.iter().any(|installing| installing.sha256 == offer.sha256)
     }
 
     fn package(&mut self, offer: Offer, offset: u64, now: Timestamp) -> Vec<Effect> {
@@ -312,27 +335,41 @@ impl SimDevice {
         effects
     }
 
-    fn arrived(&mut self, now: Timestamp) -> Option<Effect> {
-        let arriving = self.arriving.take()?;
+    fn arrived(&mut self, now: Timestamp) -> Vec<Effect> {
+        let Some(arriving) = self.arriving.take() else { return Vec::new() };
         let hash = hex::encode(arriving.hash.finalize());
         if arriving.received != arriving.offer.size || hash != arriving.offer.sha256.as_str() {
-            return Some(failed(&arriving.offer, "the bytes are not those of the sha256", now));
+            let why = "the bytes are not those of the sha256";
+            let mut set = self.set.drop_all();
+            set.push(arriving.offer);
+            return set.iter().map(|offer| failed(offer, why, now)).collect();
         }
-        self.installing = Some(Box::new(arriving.offer));
-        Some(Effect::BeginInstall)
+        if !self.set.came(&arriving.offer) {
+            self.installing = vec![arriving.offer];
+            return vec![Effect::BeginInstall];
+        }
+        let mut effects = vec![result(&arriving.offer, Outcome::Staged, None, now)];
+        if let Some(all) = self.set.complete() {
+            self.installing = all;
+            effects.push(Effect::BeginInstall);
+        }
+        effects
     }
 
     fn install_ends(&mut self, now: Timestamp) -> Vec<Effect> {
-        let Some(offer) = self.installing.take() else { return Vec::new() };
+        let set = std::mem::take(&mut self.installing);
+        if set.is_empty() {
+            return Vec::new();
+        }
         let mut effects = Vec::new();
         if self.chance.share() < self.fail_rate {
-            effects.push(failed(&offer, "the simulated install failed", now));
+            effects.extend(set.iter().map(|offer| failed(offer, "the simulated install failed", now)));
             effects.push(Effect::Said(Said::InstallFailed));
         } else {
-            self.modules.insert(offer.app_name.clone(), offer.version.clone());
-            let (module, version) = (offer.app_name, offer.version);
-            let result = UpdateResult { module, version, outcome: Outcome::Installed, error: None };
-            effects.push(send(&DeviceMessage::Result(result), now));
+            for offer in set {
+                effects.push(result(&offer, Outcome::Installed, None, now));
+                self.modules.insert(offer.app_name, offer.version);
+            }
             effects.push(Effect::Said(Said::Installed(self.modules.clone())));
             effects.extend(self.hello(now));
         }
@@ -350,9 +387,12 @@ fn send(message: &DeviceMessage, now: Timestamp) -> Effect {
 }
 
 fn failed(offer: &Offer, why: &str, now: Timestamp) -> Effect {
+    result(offer, Outcome::Failed, Some(why.to_owned()), now)
+}
+
+fn result(offer: &Offer, outcome: Outcome, error: Option<String>, now: Timestamp) -> Effect {
     let (module, version) = (offer.app_name.clone(), offer.version.clone());
-    let result = UpdateResult { module, version, outcome: Outcome::Failed, error: Some(why.to_owned()) };
-    send(&DeviceMessage::Result(result), now)
+    send(&DeviceMessage::Result(UpdateResult { module, version, outcome, error }), now)
 }
 
 #[cfg(test)]

@@ -142,3 +142,37 @@ fn an_offer_of_another_module_leaves_the_one_before_in_place() {
     let told = sent(&device.on(now(), Event::Bytes(&[7; SIZE])));
     assert_eq!(told[0]["received"], json!(SIZE));
 }
+
+fn entry(module: &str, version: &str) -> Value {
+    let sha256 = crate::domain::Sha256Hex::of(module.as_bytes());
+    json!({"app_name": module, "version": version, "size": module.len(), "sha256": sha256})
+}
+
+fn set(device: &mut SimDevice, entries: &[Value]) -> Value {
+    let list = json!({"type": "update_list", "rollout_id": 1, "all_or_nothing": true, "update_list": entries});
+    sent(&hear(device, &list)).remove(0)
+}
+
+fn push(device: &mut SimDevice, entry: &Value) -> Vec<Effect> {
+    let mut package = entry.clone();
+    package["type"] = json!("package");
+    package["offset"] = json!(0);
+    hear(device, &package);
+    device.on(now(), Event::Bytes(entry["app_name"].as_str().unwrap().as_bytes()))
+}
+
+#[test]
+fn a_set_is_installed_when_all_of_it_has_come_and_declined_when_one_is_not_wanted() {
+    let mut device = welcomed();
+    let list = [entry("app1", "1.1.0"), entry("app2", "8")];
+    assert_eq!(set(&mut device, &list)["update_list"].as_array().unwrap().len(), 2);
+    let first = push(&mut device, &list[0]);
+    assert_eq!(sent(&first).last().unwrap()["outcome"], "staged");
+    assert!(!first.contains(&Effect::BeginInstall));
+    assert!(push(&mut device, &list[1]).contains(&Effect::BeginInstall));
+    let results = sent(&device.on(now(), Event::InstallEnds));
+    assert_eq!((&results[0]["outcome"], &results[1]["outcome"]), (&json!("installed"), &json!("installed")));
+    let reply = set(&mut device, &[entry("app1", "1.0.0"), entry("app2", "9")]);
+    assert_eq!(reply["declined"][0]["reason"], "not_newer");
+    assert_eq!(reply["declined"][1]["reason"], "set_incomplete");
+}

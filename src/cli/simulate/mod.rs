@@ -8,6 +8,7 @@ mod device;
 mod link;
 mod memory;
 mod numbers;
+mod set;
 mod swarm;
 mod tally;
 

@@ -78,6 +78,7 @@ pub(super) fn offer(course: &Course, key_id: KeyId, session: SessionNo, releases
         rollout: course.rollout.id,
         releases,
         allow_rollback: course.rollout.allow_rollback,
+        all_or_nothing: false,
         bytes_per_second: course.rollout.policy.bytes_per_second,
     })
 }

@@ -122,6 +122,7 @@ impl World {
             session,
             modules: self.running[&key].clone(),
             sample: None,
+            sets: false,
         };
         let effects = self.engine.arrived(self.now, arrival);
         self.carry_out(effects);

@@ -1,10 +1,10 @@
 //! The sending half of a session: one package at a time, the next after the result of the one before.
 
-use super::{Fault, Push, Session, SessionEffect, is};
+use super::{Fault, Push, Sendable, Session, SessionEffect, is};
 use chrono::TimeDelta;
 
 use crate::domain::transfer::{Room, Transfer};
-use crate::domain::{Doing, ModuleName, Modules, Release, Timestamp, Version};
+use crate::domain::{Doing, ModuleName, Modules, Release, RolloutId, Timestamp, Version};
 
 /// How long the result of a device that tells no progress is waited for before its next package, seconds.
 const NEXT_AFTER_S: i64 = 10;
@@ -107,12 +107,12 @@ impl Session {
     fn end_if_complete(&mut self, now: Timestamp) {
         let Push::Sending(transfer) = &self.push else { return };
         if transfer.is_complete() {
-            let (release, tells) = (transfer.package().release.clone(), transfer.tells());
+            let (release, tells, set) = (transfer.package().release.clone(), transfer.tells(), set(transfer.package()));
             self.out.push(SessionEffect::EndTurn);
             let (module, version) = (release.module.clone(), release.version.clone());
             self.out.push(SessionEffect::Did { module, version, doing: Doing::Received });
             let since = (!tells).then_some(now);
-            self.push = Push::AwaitingResult { release, since };
+            self.push = Push::AwaitingResult { release, since, set };
         }
     }
 
@@ -121,8 +121,24 @@ impl Session {
         if self.device.is_none() {
             return self.refuse(now, Fault::NotHello);
         }
+        if matches!(doing, Doing::Failed(_) | Doing::RolledBack(_)) {
+            self.give_up_set(&module, &version);
+        }
         self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing });
         self.finish(&module, &version);
+    }
+
+    /// What fails is one of several, all or nothing: the rest of them need not be sent any more.
+    fn give_up_set(&mut self, module: &ModuleName, version: &Version) {
+        let (current, rollout) = match &self.push {
+            Push::Idle => return,
+            Push::AwaitingTurn(package) => (&package.release, set(package)),
+            Push::Sending(transfer) => (&transfer.package().release, set(transfer.package())),
+            Push::AwaitingResult { release, set, .. } => (release, *set),
+        };
+        if rollout.is_some() && is(current, module, version) {
+            self.queue.retain(|package| set(package) != rollout);
+        }
     }
 
     /// A hello that lists the version is as good as a result.
@@ -176,8 +192,16 @@ impl Session {
         let Push::Sending(transfer) = &self.push else { return };
         let package = transfer.package();
         let (module, version) = (package.release.module.clone(), package.release.version.clone());
-        self.later.push_back((now + TimeDelta::seconds(ASK_AGAIN_AFTER_S), package.offer.clone()));
+        let again = (now + TimeDelta::seconds(ASK_AGAIN_AFTER_S), package.offer.clone());
         self.out.push(SessionEffect::TooSlow { module: module.clone(), version: version.clone() });
+        if set(package).is_none() {
+            self.later.push_back(again);
+        } else {
+            // Asked for alone it would be none of the set; the updater asks for all of them again.
+            let doing = Doing::Failed("its bytes went out too slowly".to_owned());
+            self.give_up_set(&module, &version);
+            self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing });
+        }
         self.out.push(SessionEffect::Cancel { module: module.clone(), version: version.clone() });
         self.finish(&module, &version);
     }
@@ -208,4 +232,9 @@ impl Session {
             self.push_next();
         }
     }
+}
+
+/// The rollout of which a package is one of several, all or nothing.
+fn set(package: &Sendable) -> Option<RolloutId> {
+    package.offer.all_or_nothing.then_some(package.offer.rollout)
 }

@@ -36,6 +36,7 @@ fn offer(releases: Vec<Release>) -> OfferSpeech {
         rollout: RolloutId(7),
         releases,
         allow_rollback: false,
+        all_or_nothing: false,
         bytes_per_second: None,
     }
 }
@@ -337,4 +338,53 @@ fn a_transfer_that_is_too_slow_gives_its_turn_away_and_is_asked_for_again() {
         panic!("it is asked again a minute later")
     };
     assert_eq!(releases[..], [release("app1", 10 * WINDOW)]);
+}
+
+fn set(releases: Vec<Release>) -> OfferSpeech {
+    OfferSpeech { all_or_nothing: true, ..offer(releases) }
+}
+
+/// Sends what has its turn, to the last byte.
+fn send_all(session: &mut Session, bytes: u64) {
+    assert!(session.turn(at(1)));
+    session.sent(at(1), bytes);
+    session.take_effects();
+}
+
+fn turns(effects: &[SessionEffect]) -> usize {
+    effects.iter().filter(|effect| **effect == SessionEffect::TakeTurn).count()
+}
+
+#[test]
+fn the_rest_of_a_set_is_sent_though_nothing_of_it_is_installed_yet() {
+    let mut session = joined();
+    session.offer(set(vec![release("app1", 10), release("app2", 10)]));
+    assert!(matches!(&session.take_effects()[..], [SessionEffect::Ask { all_or_nothing: true, .. }]));
+    wants(&mut session, &["app1", "app2"]);
+    send_all(&mut session, 10);
+    session.result(at(2), module("app1"), version("2"), Doing::Staged);
+    let effects = session.take_effects();
+    assert_eq!((&effects[0], turns(&effects)), (&did(Doing::Staged), 1), "{effects:?}");
+    send_all(&mut session, 10);
+    session.result(at(3), module("app2"), version("2"), Doing::Staged);
+    session.take_effects();
+    session.result(at(4), module("app1"), version("2"), Doing::Installed);
+    assert_eq!(session.take_effects(), [did(Doing::Installed)]);
+}
+
+#[test]
+fn of_a_set_that_failed_nothing_more_is_sent_and_other_offers_go_on() {
+    let mut session = joined();
+    session.offer(set(vec![release("app1", 10), release("app2", 10)]));
+    wants(&mut session, &["app1", "app2"]);
+    session.offer(OfferSpeech { rollout: RolloutId(8), ..offer(vec![release("app3", 10)]) });
+    wants(&mut session, &["app3"]);
+    session.take_effects();
+    send_all(&mut session, 10);
+    session.result(at(2), module("app1"), version("2"), Doing::Failed("no room".into()));
+    assert_eq!(turns(&session.take_effects()), 1);
+    assert!(session.turn(at(3)));
+    let begun = session.take_effects();
+    let begins = |effect: &SessionEffect| matches!(effect, SessionEffect::Begin { release, .. } if release.module == module("app3"));
+    assert!(begun.iter().any(begins), "{begun:?}");
 }
