@@ -91,6 +91,7 @@ fn measure(size: i64) -> Figures {
         online: true,
         since: at(0),
         modules: modules.clone(),
+        sets: true,
         quarantined: Vec::new(),
     };
     let candidates: Vec<Candidate> = (0..size).map(candidate).collect();

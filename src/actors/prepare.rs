@@ -110,10 +110,31 @@ fn request_errors(request: &RolloutRequest, now: Timestamp) -> Vec<FieldError> {
                 .push(field(&format!("packages[{index}]"), format!("{module} is named twice; one version per module")));
         }
     }
+    errors.extend(set_errors(request));
     if request.policy.not_before.is_some_and(|at| at <= now) {
         errors.push(field("policy.not_before", "must be in the future; leave it out to start now"));
     }
     errors
+}
+
+/// All or nothing needs a slot for each package of a device at once.
+fn set_errors(request: &RolloutRequest) -> Vec<FieldError> {
+    let (policy, packages) = (&request.policy, request.packages.len());
+    let limits = [("max_in_flight", Some(policy.max_in_flight)), ("starts_per_minute", policy.starts_per_minute)];
+    let too_low = |(name, limit): (&str, Option<u32>)| {
+        let limit = limit.filter(|limit| policy.all_or_nothing && (*limit as usize) < packages)?;
+        let message = format!("all or nothing asks a device for {packages} packages at once; {limit} is too few");
+        Some(field(&format!("policy.{name}"), message))
+    };
+    limits.into_iter().filter_map(too_low).collect()
+}
+
+/// A set that the limit of the whole fleet would never let out.
+pub(super) fn set_beyond(fleet_limit: Option<u32>, request: &RolloutRequest) -> Option<RolloutError> {
+    let packages = request.packages.len();
+    let limit = fleet_limit.filter(|limit| request.policy.all_or_nothing && (*limit as usize) < packages)?;
+    let message = format!("the server lets {limit} updates be under way at once, and these are {packages}");
+    Some(RolloutError::Invalid(vec![field("policy.all_or_nothing", message)]))
 }
 
 fn missing(target: &Target, mut found: Vec<&DeviceId>) -> Option<FieldError> {

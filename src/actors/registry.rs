@@ -200,6 +200,7 @@ impl Handler<Join> for RegistryActor {
             device_id: join.device_id.clone(),
             auth: join.auth,
             modules: join.modules.clone(),
+            sets: join.sets,
             new_token_hash: hash,
             now,
         };

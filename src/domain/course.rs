@@ -21,6 +21,7 @@ use super::{
 
 mod brakes;
 mod readiness;
+mod set;
 mod turns;
 mod wellbeing;
 
@@ -44,6 +45,8 @@ pub(super) struct Step<'a> {
     pub effects: &'a mut Effects,
     pub leases: &'a mut Leases,
     pub strikes: &'a mut Strikes,
+    /// What devices are still at, and shall stop.
+    pub called_off: Vec<Assignment>,
 }
 
 impl Step<'_> {
@@ -194,15 +197,15 @@ impl Course {
         self.rows_of(key).iter().any(|row| row.module == *module && range.includes(&row.to))
     }
 
-    /// The limit that keeps it from starting another, if one does.
-    pub fn full(&self, now: Timestamp) -> Option<Limit> {
+    /// The limit that keeps it from starting so many more at once, if one does.
+    pub fn full(&self, now: Timestamp, slots: u32) -> Option<Limit> {
         let policy = &self.rollout.policy;
-        if self.in_flight >= policy.max_in_flight {
+        if self.in_flight + slots > policy.max_in_flight {
             return Some(Limit::InFlight(policy.max_in_flight));
         }
         let limit = policy.starts_per_minute?;
         let recent = self.starts.iter().rev().take_while(|at| **at + MINUTE > now).count();
-        (recent >= limit as usize).then_some(Limit::StartsPerMinute(limit))
+        (recent + slots as usize > limit as usize).then_some(Limit::StartsPerMinute(limit))
     }
 
     /// Whether a device's stage is open; one that has nothing open any more has had its turn.
@@ -226,8 +229,8 @@ impl Course {
         }
     }
 
-    /// Moves one assignment; `change` fills in what goes with the new state. Does nothing where the transition table
-    /// does not allow it.
+    /// Moves one assignment, and its set with it; `change` fills in what goes with the new state. Does nothing where
+    /// the transition table does not allow it.
     pub fn transition(
         &mut self,
         step: &mut Step,
@@ -236,12 +239,29 @@ impl Course {
         to: S,
         change: impl FnOnce(&mut Assignment),
     ) -> bool {
-        let Some(rows) = self.rows.get_mut(&key) else { return false };
-        let Some(at) = rows.iter().position(|row| row.module == *module) else { return false };
+        let Some(moved) = self.shift(step, key, module, to, change) else { return false };
+        self.keep_together(step, &moved);
+        if to.is_final() {
+            self.ended(step, moved);
+        }
+        true
+    }
+
+    /// Moves one assignment and nothing else. Returns it as it is now.
+    fn shift(
+        &mut self,
+        step: &mut Step,
+        key: KeyId,
+        module: &ModuleName,
+        to: S,
+        change: impl FnOnce(&mut Assignment),
+    ) -> Option<Assignment> {
+        let rows = self.rows.get_mut(&key)?;
+        let at = rows.iter().position(|row| row.module == *module)?;
         let row = &mut rows[at];
         let from = row.state;
         if !from.may_become(to) && from != to {
-            return false;
+            return None;
         }
         row.state = to;
         row.reason = None;
@@ -261,7 +281,8 @@ impl Course {
                 self.starts.pop_front();
             }
         }
-        step.effects.assignments.push(row.clone());
+        let moved = row.clone();
+        step.effects.assignments.push(moved.clone());
         let slot = (key, module.clone());
         match (from.holds_a_lease(), to.holds_a_lease()) {
             (false, true) => {
@@ -275,14 +296,13 @@ impl Course {
             _ => {}
         }
         if to.is_final() {
-            let row = rows.remove(at);
+            rows.remove(at);
             if rows.is_empty() {
                 self.rows.remove(&key);
                 self.unwell.remove(&key);
             }
-            self.ended(step, row);
         }
-        true
+        Some(moved)
     }
 
     /// Marks the leases that this course holds; for taking it up after a start.
@@ -316,11 +336,6 @@ impl Course {
         self.rollout.why = why;
         self.rollout.ended_at = (!to.is_live()).then_some(step.now);
         step.effects.save_rollout(&self.rollout);
-    }
-
-    /// Whether any device could be offered something, limits aside.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
     }
 
     /// Opens the next stage.

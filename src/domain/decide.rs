@@ -5,7 +5,8 @@
 //! reason that names the nearest obstacle, so that removing it changes the answer.
 
 use super::{
-    Assignment, AssignmentState as S, Filter, Rollout, RolloutState, Timestamp, Unmet, Version, millis_rfc3339,
+    Assignment, AssignmentState as S, Filter, ModuleName, Rollout, RolloutState, Timestamp, Unmet, Version,
+    millis_rfc3339,
 };
 
 /// What matters of the device.
@@ -63,13 +64,22 @@ pub enum Reason {
     AwaitingApproval,
     Scheduled(Option<Timestamp>),
     Paused(Option<String>),
-    StageNotOpen { stage: u32, stages: u32 },
+    StageNotOpen {
+        stage: u32,
+        stages: u32,
+    },
     LimitReached(Limit),
     WindowClosed(Timestamp),
     NeedsFirst(Unmet),
     ConditionNotMet(String),
-    BackingOff { until: Timestamp, attempts: u32, why: Option<String> },
+    BackingOff {
+        until: Timestamp,
+        attempts: u32,
+        why: Option<String>,
+    },
     BusyElsewhere,
+    /// It would be offered, but for another module of its set.
+    WaitsFor(ModuleName, Box<Reason>),
     UnderWay(S),
     Declined(Option<String>),
     Failed(Option<String>),
@@ -169,6 +179,7 @@ impl Reason {
             Self::ConditionNotMet(_) => "condition_not_met",
             Self::BackingOff { .. } => "backing_off",
             Self::BusyElsewhere => "busy_elsewhere",
+            Self::WaitsFor(..) => "waits_for",
             Self::UnderWay(_) => "under_way",
             Self::Declined(_) => "declined",
             Self::Failed(_) => "failed",
@@ -222,6 +233,9 @@ impl Reason {
                 millis_rfc3339::text(*until)
             ),
             Self::BusyElsewhere => "Another rollout is changing this module. It is next when that ends.".into(),
+            Self::WaitsFor(module, why) => {
+                format!("All its modules change together or none does, and it waits for {module}: {}", why.sentence())
+            }
             Self::UnderWay(state) => format!("It is being updated now: {state}."),
             Self::Declined(why) => format!("The terminal declined the package{}.", because(why)),
             Self::Failed(why) => {

@@ -80,7 +80,7 @@ pub struct OfferSpeech {
     pub rollout: RolloutId,
     pub releases: Vec<Release>,
     pub allow_rollback: bool,
-    /// All of them, or none: only for a device that supports sets.
+    /// The device installs all of them, or none.
     pub all_or_nothing: bool,
     /// Package bytes a second; `None`: as fast as the link takes them.
     pub bytes_per_second: Option<u64>,

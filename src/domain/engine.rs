@@ -3,63 +3,31 @@
 //! Each event returns [`Effects`]: rows to be saved, then things to be said. In memory only what may still change
 //! is kept; a rollout's ended assignments are numbers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::TimeDelta;
 
 mod compared;
+mod event;
 mod health;
 mod standing;
 #[cfg(test)]
 mod model;
+mod offering;
+mod sets;
 mod steering;
 mod steps;
 #[cfg(test)]
 mod stories;
 
+pub use self::event::{Answer, Arrival, Doing};
 use super::course::{Course, Leases, Move, Step, Strikes};
 use super::{
-    Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, Facts, KeyId, Limit, ModuleName, Modules,
-    OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Rollout, RolloutId, RolloutState, Sample, SessionNo, Speech,
-    Standing, Strike, Subject, Tags, Target, Timestamp, Version, Vitals, Zone, compare, decide, opens_at,
+    Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, ExclusionReason, Facts, KeyId, Limit,
+    ModuleName, Modules, OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Release, Rollout, RolloutId, RolloutState,
+    Sample, SessionNo, Speech, Standing, Strike, Subject, Tags, Target, Timestamp, Version, Vitals, Zone, compare,
+    decide, opens_at,
 };
-
-/// A device that says hello, as the engine sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Arrival {
-    pub key_id: KeyId,
-    pub device_id: DeviceId,
-    pub name: String,
-    pub tags: Tags,
-    pub session: SessionNo,
-    pub modules: Modules,
-    /// The numbers of the last report, where one has come.
-    pub sample: Option<Sample>,
-    /// Whether it takes several packages all or not at all.
-    pub sets: bool,
-}
-
-/// What a device answered to an `update_list`, for one package of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Wanted,
-    /// With the reason's word.
-    Declined(String),
-}
-
-/// What a device did with a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doing {
-    /// Its bytes begin to go out.
-    Sending,
-    /// It has every byte.
-    Received,
-    /// It could switch to it, and waits for the rest of an all-or-nothing offer.
-    Staged,
-    Installed,
-    Failed(String),
-    RolledBack(String),
-}
 
 /// A command that the rollout's state forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +46,7 @@ struct Known {
     session: SessionNo,
     modules: Modules,
     sample: Option<Sample>,
+    sets: bool,
 }
 
 impl Known {
@@ -161,6 +130,7 @@ impl Engine {
             session: arrival.session,
             modules: arrival.modules,
             sample: arrival.sample,
+            sets: arrival.sets,
         };
         let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
         self.online.insert(key, known);
@@ -232,16 +202,21 @@ impl Engine {
             let Some(row) = course.row(key, module, version).cloned() else { return };
             let timeouts = course.rollout.policy.timeouts_s;
             match doing {
+                Doing::Sending if course.is_set_on_its_way(key) => {
+                    course.set_moves_on(step, key, later(step.now, timeouts.downloading));
+                }
+                Doing::Received if course.is_set_on_its_way(key) => {
+                    course.set_moves_on(step, key, later(step.now, timeouts.installing));
+                }
+                Doing::Staged if matches!(row.state, S::Offered | S::Downloading) => {
+                    let next = later(step.now, timeouts.downloading);
+                    course.staged(step, key, module, next, later(step.now, timeouts.installing));
+                }
                 Doing::Sending if row.state == S::Downloading => {
                     let until = later(step.now, timeouts.downloading);
                     course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
                 }
                 Doing::Received if matches!(row.state, S::Offered | S::Downloading) => {
-                    let until = later(step.now, timeouts.installing);
-                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
-                }
-                // The rest of the set may take as long again.
-                Doing::Staged if matches!(row.state, S::Offered | S::Downloading | S::Installing) => {
                     let until = later(step.now, timeouts.installing);
                     course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
                 }
@@ -326,6 +301,12 @@ impl Engine {
             let claim = self.claims.get(&(row.key_id, row.module.clone()));
             claim.and_then(|id| self.courses.get(id)).is_some_and(|newer| newer.rollout.state.is_live())
         })
+    }
+
+    /// Assignments of all rollouts that may hold a lease at once.
+    #[must_use]
+    pub const fn fleet_limit(&self) -> Option<u32> {
+        self.fleet_limit
     }
 
     /// How a rollout stands, where it is live or serves latecomers.

@@ -97,6 +97,10 @@ pub enum ExclusionReason {
     Quarantined,
     /// The package asks for something that the device is not, or does not run.
     RequirementNotMet,
+    /// All or nothing was asked for, and another module of the device is left out.
+    SetIncomplete,
+    /// All or nothing was asked for, and the device's program can't install several modules as one.
+    SetsNotSupported,
 }
 
 impl ExclusionReason {
@@ -108,6 +112,8 @@ impl ExclusionReason {
             Self::NewerAlready => "newer_already",
             Self::Quarantined => "quarantined",
             Self::RequirementNotMet => "requirement_not_met",
+            Self::SetIncomplete => "set_incomplete",
+            Self::SetsNotSupported => "sets_not_supported",
         }
     }
 }
@@ -152,13 +158,41 @@ pub fn plan(request: &RolloutRequest, releases: &[Release], mut candidates: Vec<
     plan
 }
 
-/// Why each module of a device is left out, if it is. A package may require what another of the same rollout brings.
-fn left_out(
-    request: &RolloutRequest,
-    releases: &[Release],
-    device: &Candidate,
-) -> Vec<Option<(ExclusionReason, Option<String>)>> {
-    let mut left_out: Vec<Option<(ExclusionReason, Option<String>)>> = Vec::with_capacity(releases.len());
+/// Why a module is left out, and what is behind the reason, in words.
+type LeftOut = Option<(ExclusionReason, Option<String>)>;
+
+/// Why each module of a device is left out, if it is.
+fn left_out(request: &RolloutRequest, releases: &[Release], device: &Candidate) -> Vec<LeftOut> {
+    let mut left_out = left_out_alone(request, releases, device);
+    if request.policy.all_or_nothing {
+        leave_out_broken_set(releases, device.sets, &mut left_out);
+    }
+    left_out
+}
+
+/// All or nothing: where one module can't have its package, the others don't get theirs. One that has it already is
+/// no gap.
+pub(super) fn leave_out_broken_set(releases: &[Release], sets: bool, left_out: &mut [LeftOut]) {
+    let gap = |out: &LeftOut| out.as_ref().is_some_and(|(reason, _)| *reason != ExclusionReason::SameVersion);
+    let because = match left_out.iter().position(gap) {
+        Some(n) => {
+            let (reason, detail) = left_out[n].clone().unwrap_or((ExclusionReason::SetIncomplete, None));
+            let why = detail.unwrap_or_else(|| reason.as_str().to_owned());
+            (ExclusionReason::SetIncomplete, Some(format!("{}: {why}", releases[n].module)))
+        }
+        None if !sets && left_out.iter().filter(|out| out.is_none()).count() > 1 => {
+            (ExclusionReason::SetsNotSupported, None)
+        }
+        None => return,
+    };
+    for out in left_out.iter_mut().filter(|out| out.is_none()) {
+        *out = Some(because.clone());
+    }
+}
+
+/// Each module for itself. A package may require what another of the same rollout brings.
+fn left_out_alone(request: &RolloutRequest, releases: &[Release], device: &Candidate) -> Vec<LeftOut> {
+    let mut left_out: Vec<LeftOut> = Vec::with_capacity(releases.len());
     for release in releases {
         let compared = compare(device.modules.get(&release.module), &release.version, request.allow_rollback);
         let struck = device.quarantined.iter().any(|(m, v)| *m == release.module && *v == release.version);

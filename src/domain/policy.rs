@@ -40,6 +40,8 @@ pub struct Policy {
     pub windows: Vec<Window>,
     /// What must hold of a device, by its last report too, when it is asked; `None`: nothing.
     pub only_when: Option<Filter>,
+    /// Whether, on each device, all modules that the rollout changes there become current together or none does.
+    pub all_or_nothing: bool,
     /// Which of several rollouts goes first where they share a limit: the higher (-100 to 100), then the older.
     pub priority: i32,
 }
@@ -105,6 +107,7 @@ impl Default for Policy {
             starts_per_minute: None,
             windows: Vec::new(),
             only_when: None,
+            all_or_nothing: false,
             priority: 0,
         }
     }

@@ -170,6 +170,8 @@ pub struct Candidate {
     /// Since when it is online or offline.
     pub since: Timestamp,
     pub modules: Modules,
+    /// Whether its program can install several modules as one.
+    pub sets: bool,
     /// Packages that failed on it too often.
     pub quarantined: Vec<(ModuleName, Version)>,
 }

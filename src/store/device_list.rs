@@ -122,7 +122,7 @@ impl Store {
 }
 
 const ROWS: &str = "SELECT d.key_id, d.device_id, d.name, d.search_key, d.online, d.since, d.created_at, \
-                    d.may_enrol_again, COALESCE(s.received_at, 0) AS last_report \
+                    d.may_enrol_again, d.sets, COALESCE(s.received_at, 0) AS last_report \
                     FROM devices d LEFT JOIN device_status s ON s.key_id = d.key_id WHERE 1 = 1";
 
 /// Rows that are read at once to be held against a filter.
@@ -146,6 +146,8 @@ struct ListRow {
     created_at: i64,
     #[diesel(sql_type = Bool)]
     may_enrol_again: bool,
+    #[diesel(sql_type = Bool)]
+    sets: bool,
     #[diesel(sql_type = BigInt)]
     last_report: i64,
 }
@@ -171,6 +173,7 @@ impl ListRow {
             since: self.since,
             created_at: self.created_at,
             may_enrol_again: self.may_enrol_again,
+            sets: self.sets,
         }
     }
 }

@@ -125,6 +125,7 @@ pub(super) struct DeviceRow {
     pub(super) since: i64,
     pub(super) created_at: i64,
     pub(super) may_enrol_again: bool,
+    pub(super) sets: bool,
 }
 
 /// All devices, as [`DeviceRow`] takes them.

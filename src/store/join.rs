@@ -19,6 +19,8 @@ pub struct JoinRequest {
     pub device_id: DeviceId,
     pub auth: DeviceAuth,
     pub modules: Modules,
+    /// Whether its program can install several modules as one.
+    pub sets: bool,
     /// Stored as the device's own token if it enrols now.
     pub new_token_hash: Sha256Hex,
     pub now: Timestamp,
@@ -115,6 +117,7 @@ struct KnownRow {
     name: String,
     online: bool,
     may_enrol_again: bool,
+    sets: bool,
 }
 
 fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
@@ -127,7 +130,7 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     let token = enrolled.then(|| request.new_token_hash.as_str());
     let (key_id, name, sample) = match known {
         Some(row) => {
-            let key_id = welcome_back(db, &row, token, request.now)?;
+            let key_id = welcome_back(db, &row, token, request)?;
             (key_id, row.name, samples_of(db, Some(&[key_id.0]))?.remove(&key_id.0))
         }
         None => (create(db, request, token)?, request.device_id.to_string(), None),
@@ -155,9 +158,12 @@ fn refusal(db: &mut Db, request: &JoinRequest, known: Option<&KnownRow>) -> Outc
 }
 
 /// `since` is touched only when the device was offline; nothing is written when nothing changed.
-fn welcome_back(db: &mut Db, row: &KnownRow, token: Option<&str>, now: Timestamp) -> Outcome<KeyId> {
+fn welcome_back(db: &mut Db, row: &KnownRow, token: Option<&str>, request: &JoinRequest) -> Outcome<KeyId> {
+    if row.sets != request.sets {
+        diesel::update(devices::table.find(row.key_id)).set(devices::sets.eq(request.sets)).execute(db)?;
+    }
     if !row.online {
-        let here = (devices::online.eq(true), devices::since.eq(millis(now)));
+        let here = (devices::online.eq(true), devices::since.eq(millis(request.now)));
         diesel::update(devices::table.find(row.key_id)).set(here).execute(db)?;
     }
     if let Some(hash) = token {
@@ -178,6 +184,7 @@ fn create(db: &mut Db, request: &JoinRequest, token: Option<&str>) -> Outcome<Ke
         devices::created_at.eq(millis(request.now)),
         devices::token_hash.eq(token),
         devices::may_enrol_again.eq(false),
+        devices::sets.eq(request.sets),
     );
     diesel::insert_into(devices::table).values(row).execute(db)?;
     Ok(KeyId(last_id(db)?))

@@ -168,6 +168,7 @@ fn as_candidates(
             online: row.online,
             since: instant(row.since)?,
             modules: modules.remove(&row.key_id).unwrap_or_default(),
+            sets: row.sets,
             quarantined: quarantined.remove(&row.key_id).unwrap_or_default(),
         })
     };

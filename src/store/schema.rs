@@ -6,7 +6,7 @@ diesel::table! {
 diesel::table! {
     devices (key_id) {
         key_id -> BigInt, device_id -> Text, name -> Text, search_key -> Text, online -> Bool, since -> BigInt,
-        created_at -> BigInt, token_hash -> Nullable<Text>, may_enrol_again -> Bool,
+        created_at -> BigInt, token_hash -> Nullable<Text>, may_enrol_again -> Bool, sets -> Bool,
     }
 }
 diesel::table! {

@@ -135,6 +135,7 @@ impl TestApp {
             device_id: DeviceId::new(id).unwrap(),
             auth: DeviceAuth::Open,
             modules,
+            sets: true,
             new_token_hash: Sha256Hex::of(id.as_bytes()),
             now: self.clock.now(),
         };

@@ -91,8 +91,10 @@ impl Handler<Start> for UpdaterActor {
 
     fn handle(&mut self, Start(request): Start, ctx: &mut Self::Context) -> Self::Result {
         let (answer, answered) = oneshot::channel();
-        if let Some(same) = prepare::same_rollout(self.engine.rollouts(), &request) {
-            let _ = answer.send(Err(same));
+        let refused = prepare::same_rollout(self.engine.rollouts(), &request)
+            .or_else(|| prepare::set_beyond(self.engine.fleet_limit(), &request));
+        if let Some(refused) = refused {
+            let _ = answer.send(Err(refused));
         } else {
             let (store, now) = (self.store.clone(), self.clock.now());
             let approval = self.approval;

@@ -61,6 +61,9 @@ pub(super) struct Request {
     /// Only when this holds of a device, by its last report too: "speed = 0"
     #[arg(long, value_name = "FILTER")]
     only_when: Option<Filter>,
+    /// On each device all of these packages become current together, or none does
+    #[arg(long)]
+    all_or_nothing: bool,
     /// Which of several rollouts goes first where they share a limit, -100 to 100
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
@@ -119,6 +122,7 @@ impl Request {
             ("starts_per_minute", self.starts_per_minute.map(Value::from)),
             ("windows", (!self.windows.is_empty()).then(|| json!(self.windows))),
             ("only_when", self.only_when.as_ref().map(|filter| json!(filter))),
+            ("all_or_nothing", self.all_or_nothing.then(|| true.into())),
             ("priority", self.priority.map(Value::from)),
             ("health", self.max_temperature.map(|most| json!({ "max_temperature": most }))),
         ];

@@ -75,10 +75,8 @@ impl Course {
     }
 
     /// The next device to be offered something, in the order of the stages.
-    pub fn next_ready(&mut self) -> Option<KeyId> {
-        let (_, key) = self.ready.pop_first()?;
-        self.ready_stage.remove(&key);
-        Some(key)
+    pub fn first_ready(&self) -> Option<KeyId> {
+        self.ready.first().map(|(_, key)| *key)
     }
 
     /// Nothing can be offered to this device just now.

@@ -109,16 +109,20 @@ impl Course {
         });
     }
 
-    /// The rollout that took this module over was called off. Whether there was something to hand back.
-    pub fn hand_back(&mut self, step: &mut Step, key: KeyId, module: &ModuleName) -> bool {
-        let Some(parked) = self.parked.get_mut(&key) else { return false };
-        let Some(at) = parked.iter().position(|row| row.module == *module) else { return false };
-        let row = parked.remove(at);
-        if parked.is_empty() {
-            self.parked.remove(&key);
+    /// The rollout that took this module over was called off; a set comes back whole.
+    pub fn hand_back(&mut self, step: &mut Step, key: KeyId, module: &ModuleName) {
+        let all_or_nothing = self.all_or_nothing();
+        let parked = self.parked.remove(&key).unwrap_or_default();
+        let (back, stays): (Vec<_>, Vec<_>) =
+            parked.into_iter().partition(|row| all_or_nothing || row.module == *module);
+        if !stays.is_empty() {
+            self.parked.insert(key, stays);
         }
-        self.reopen(row);
-        self.transition(step, key, module, S::Waiting, |_| {})
+        let modules: Vec<ModuleName> = back.iter().map(|row| row.module.clone()).collect();
+        back.into_iter().for_each(|row| self.reopen(row));
+        for module in modules {
+            self.transition(step, key, &module, S::Waiting, |_| {});
+        }
     }
 
     /// An admin wants another try of what ended badly.

@@ -60,14 +60,20 @@ pub(super) fn seen_otherwise(
     }
 }
 
-/// The device came back without having said how the install went: it is asked again under the same lease.
+/// The device came back without having said how the install went: it is asked again under the same lease, for all of
+/// a set at once.
 fn ask_again(course: &mut Course, step: &mut Step, row: &Assignment, session: SessionNo) {
     let until = later(step.now, course.rollout.policy.timeouts_s.offered);
-    course.transition(step, row.key_id, &row.module, S::Offered, |row| {
-        row.until = Some(until);
-        row.reason = Some(ASKED_AGAIN.to_owned());
-    });
-    let releases = course.release(&row.module).cloned().into_iter().collect();
+    let of_set =
+        |other: &&Assignment| other.state == S::Installing && (course.all_or_nothing() || other.module == row.module);
+    let again: Vec<Assignment> = course.rows_of(row.key_id).iter().filter(of_set).cloned().collect();
+    for row in &again {
+        course.transition(step, row.key_id, &row.module, S::Offered, |row| {
+            row.until = Some(until);
+            row.reason = Some(ASKED_AGAIN.to_owned());
+        });
+    }
+    let releases = again.iter().filter_map(|row| course.release(&row.module).cloned()).collect();
     step.effects.speech.push(offer(course, row.key_id, session, releases));
 }
 
@@ -76,9 +82,9 @@ pub(super) fn offer(course: &Course, key_id: KeyId, session: SessionNo, releases
         key_id,
         session,
         rollout: course.rollout.id,
+        all_or_nothing: course.all_or_nothing() && releases.len() > 1,
         releases,
         allow_rollback: course.rollout.allow_rollback,
-        all_or_nothing: false,
         bytes_per_second: course.rollout.policy.bytes_per_second,
     })
 }

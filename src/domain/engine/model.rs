@@ -29,6 +29,8 @@ pub(super) struct World {
     /// When each rollout offered what.
     pub starts: BTreeMap<RolloutId, Vec<Timestamp>>,
     pub fleet_limit: Option<u32>,
+    /// Whether devices can install several modules as one.
+    pub sets: bool,
     next_session: i64,
 }
 
@@ -38,7 +40,7 @@ pub(super) fn module(n: u8) -> ModuleName {
 
 impl World {
     pub fn new() -> Self {
-        let mut world = World { now: Timestamp::UNIX_EPOCH + TimeDelta::days(1), ..World::default() };
+        let mut world = World { now: Timestamp::UNIX_EPOCH + TimeDelta::days(1), sets: true, ..World::default() };
         for key in 0..DEVICES {
             let modules = (0..2).map(|n| (module(n), Version::new("1").unwrap())).collect();
             world.running.insert(KeyId(key), modules);
@@ -67,6 +69,7 @@ impl World {
         }
         for speech in effects.speech {
             match speech {
+                Speech::Offer(offer) if offer.all_or_nothing => self.offered_set(offer),
                 Speech::Offer(offer) if self.sessions.get(&offer.key_id) == Some(&offer.session) => {
                     for release in offer.releases {
                         self.offers.insert((offer.key_id, release.module), release.version);
@@ -94,6 +97,7 @@ impl World {
             let rows = || self.rows.values().filter(|row| row.rollout == *id);
             let leased = rows().filter(|row| row.state.holds_a_lease()).count();
             assert!(leased <= rollout.policy.max_in_flight as usize, "{leased} in flight");
+            self.check_sets(*id);
             for row in rows().filter(|row| row.state.holds_a_lease()) {
                 assert!(row.until.is_some(), "a lease without an end: {row:?}");
                 assert!(row.stage < rollout.open_stages, "offered before its stage opened: {row:?}");
@@ -122,7 +126,7 @@ impl World {
             session,
             modules: self.running[&key].clone(),
             sample: None,
-            sets: false,
+            sets: self.sets,
         };
         let effects = self.engine.arrived(self.now, arrival);
         self.carry_out(effects);
@@ -137,6 +141,7 @@ impl World {
             attempts: 2,
             starts_per_minute: limit.is_multiple_of(3).then_some(3),
             priority: i32::from(modules),
+            all_or_nothing: limit > 3 && self.fleet_limit.is_none_or(|limit| limit > 1),
             health: HealthRules { max_temperature: Some(80.0), ..HealthRules::default() },
             timeouts_s: Timeouts { offered: 10, downloading: 20, installing: 30, verifying: 40 },
             ..Policy::default()
@@ -264,6 +269,7 @@ impl World {
         let engine = &mut self.engine;
         let effects = match how % 10 {
             0 | 1 => engine.answered(now, key, &module, &version, Answer::Wanted),
+            8 if version.as_str() == "4" => engine.did(now, key, &module, &version, Doing::Staged),
             2 => engine.answered(now, key, &module, &version, Answer::Declined("busy".into())),
             3 => engine.answered(now, key, &module, &version, Answer::Declined("known_bad".into())),
             4 => engine.did(now, key, &module, &version, Doing::Received),
@@ -346,7 +352,7 @@ impl World {
                 self.carry_out(effects);
             }
             for ((key, module), version) in self.offers.clone() {
-                for doing in [Doing::Received, Doing::Installed] {
+                for doing in [Doing::Received, Doing::Staged, Doing::Installed] {
                     let effects = self.engine.answered(self.now, key, &module, &version, Answer::Wanted);
                     self.carry_out(effects);
                     let effects = self.engine.did(self.now, key, &module, &version, doing);

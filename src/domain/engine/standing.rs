@@ -27,14 +27,21 @@ impl Engine {
     }
 
     /// The limit of the whole fleet, where it is reached or a rollout before this one would use what is left.
-    pub(super) fn fleet_full(&self, step: &Step, id: RolloutId) -> Option<Limit> {
+    pub(super) fn fleet_full(&self, step: &Step, id: RolloutId, slots: u32) -> Option<Limit> {
         let limit = self.fleet_limit?;
         let first = |other: &&RolloutId| {
             let course = &self.courses[*other];
-            course.rollout.state.offers() && course.has_ready() && course.full(step.now).is_none()
+            course.rollout.state.offers()
+                && course.first_ready().is_some_and(|key| course.full(step.now, course.slots_of(key)).is_none())
         };
         let goes_before = || self.by_priority().iter().take_while(|other| **other != id).any(|other| first(&other));
-        (step.leases.len() >= limit as usize || goes_before()).then_some(Limit::Fleet(limit))
+        (step.leases.len() + slots as usize > limit as usize || goes_before()).then_some(Limit::Fleet(limit))
+    }
+
+    /// The limit that keeps a device from being asked, if one does.
+    pub(super) fn full(&self, step: &Step, course: &Course, key: KeyId) -> Option<Limit> {
+        let slots = course.slots_of(key);
+        course.full(step.now, slots).or_else(|| self.fleet_full(step, course.rollout.id, slots))
     }
 
     /// Why an open assignment is where it is; `None` where there is none.
@@ -53,17 +60,30 @@ impl Engine {
     }
 
     pub(super) fn decide_row(&self, step: &Step, id: RolloutId, row: &Assignment) -> Option<Decision> {
+        let decision = self.decide_alone(step, id, row)?;
+        if decision != Decision::Offer {
+            return Some(decision);
+        }
+        let held = self.waits_for(step, id, row);
+        Some(held.map_or(decision, |(module, why)| Decision::Nothing(Reason::WaitsFor(module, Box::new(why)))))
+    }
+
+    /// As if the other modules of the device were no matter.
+    pub(super) fn decide_alone(&self, step: &Step, id: RolloutId, row: &Assignment) -> Option<Decision> {
         let course = self.course(id)?;
         let known = self.online.get(&row.key_id);
         let running = known.and_then(|known| known.modules.get(&row.module));
         let requires = course.release(&row.module).map(|release| &release.requires);
-        let unmet = known.zip(requires).and_then(|(known, asks)| asks.unmet(running, &known.modules, &known.tags));
+        let unmet = known.zip(requires).and_then(|(known, asks)| {
+            let modules = course.modules_for(row.key_id, &known.modules);
+            asks.unmet(running, &modules, &known.tags)
+        });
         let condition = course.rollout.policy.only_when.as_ref();
         let condition = condition.zip(known).filter(|(asks, known)| !asks.matches(&known.subject()));
         let standing = Standing {
             rollout: &course.rollout,
             assignment: row,
-            full: course.full(step.now).or_else(|| self.fleet_full(step, id)),
+            full: self.full(step, course, row.key_id),
             opens_at: self.shut_until(course, row.key_id, step.now),
             busy_elsewhere: step.leases.get(&(row.key_id, row.module.clone())).is_some_and(|holder| *holder != id),
             unmet: unmet.as_ref(),

@@ -152,12 +152,20 @@ impl Engine {
         let mut retried = 0;
         let effects = self.with(id, now, |engine, id, step| {
             let mut keys = Vec::new();
+            let barred = |engine: &Self, step: &Step, row: &Assignment| {
+                let claim = engine.claims.get(&(row.key_id, row.module.clone()));
+                claim.is_some_and(|claim| *claim > id) || in_quarantine(step, row)
+            };
+            let broken: HashSet<KeyId> = match engine.course(id).is_some_and(Course::all_or_nothing) {
+                true => rows.iter().filter(|row| barred(engine, step, row)).map(|row| row.key_id).collect(),
+                false => HashSet::new(),
+            };
             for row in rows {
-                let newer = engine.claims.get(&(row.key_id, row.module.clone())).is_some_and(|claim| *claim > id);
                 let key = row.key_id;
-                let Some(course) = engine.courses.get_mut(&id).filter(|_| !newer && !in_quarantine(step, &row)) else {
+                if broken.contains(&key) || barred(engine, step, &row) {
                     continue;
-                };
+                }
+                let Some(course) = engine.courses.get_mut(&id) else { continue };
                 if course.retry(step, row) {
                     retried += 1;
                     keys.push(key);

@@ -1,6 +1,6 @@
 //! The engine's inner steps: what each event comes down to, device by device.
 
-use super::compared::{cancel, offer, seen_otherwise, seen_running};
+use super::compared::{cancel, seen_otherwise, seen_running};
 use super::health::unhealthy;
 use super::steering::in_quarantine;
 use super::*;
@@ -11,8 +11,10 @@ impl Engine {
         let mut effects = Effects::default();
         let mut leases = std::mem::take(&mut self.leases);
         let mut strikes = std::mem::take(&mut self.strikes);
-        let mut step = Step { now, effects: &mut effects, leases: &mut leases, strikes: &mut strikes };
+        let called_off = Vec::new();
+        let mut step = Step { now, effects: &mut effects, leases: &mut leases, strikes: &mut strikes, called_off };
         act(self, &mut step);
+        self.tell_called_off(&mut step);
         self.leases = leases;
         self.strikes = strikes;
         effects
@@ -91,6 +93,9 @@ impl Engine {
             }
         }
         for row in course.rows_of(key).to_vec() {
+            if !course.still_has(&row) {
+                continue;
+            }
             let running = known.modules.get(&row.module);
             match running == Some(&row.to) {
                 // Its turn comes when a slot is free: see `offer`.
@@ -112,6 +117,7 @@ impl Engine {
             let well_at = row.seen_since.map(|seen| seen + course.health_window());
             if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && session.is_some() {
                 match verdict {
+                    Ok(true) if !course.is_whole(key, step.now) => {}
                     Ok(true) => drop(course.transition(step, key, &row.module, S::Verified, |_| {})),
                     Ok(false) => {}
                     Err(evidence) => unhealthy(course, step, &row, evidence),
@@ -134,6 +140,9 @@ impl Engine {
         let Some(course) = self.courses.get_mut(&id) else { return };
         for row in course.rows_of(key).to_vec() {
             if !row.state.holds_a_lease() {
+                continue;
+            }
+            if !course.still_has(&row) {
                 continue;
             }
             if row.until.is_some_and(|until| until <= step.now) {
@@ -247,7 +256,8 @@ impl Engine {
         for id in ids {
             let Some(rollout) = self.course(id).map(|course| course.rollout.clone()) else { continue };
             let mut rows = Vec::new();
-            for release in rollout.packages.iter().map(|p| &p.release) {
+            let whole = self.can_be_whole(&rollout, key, &modules);
+            for release in rollout.packages.iter().map(|p| &p.release).filter(|_| whole) {
                 let from = modules.get(&release.module);
                 let newest = self.claim_one(id, key, &release.module);
                 if !newest || compare(from, &release.version, rollout.allow_rollback).is_err() {
@@ -269,9 +279,15 @@ impl Engine {
                 };
                 if in_quarantine(step, &row) {
                     row.state = S::Excluded;
-                    row.reason = Some(crate::domain::ExclusionReason::Quarantined.as_str().to_owned());
+                    row.reason = Some(ExclusionReason::Quarantined.as_str().to_owned());
                 }
                 rows.push(row);
+            }
+            if rollout.policy.all_or_nothing && rows.iter().any(|row| row.state == S::Excluded) {
+                for row in rows.iter_mut().filter(|row| row.state == S::Waiting) {
+                    row.state = S::Excluded;
+                    row.reason = Some(ExclusionReason::SetIncomplete.as_str().to_owned());
+                }
             }
             if let Some(course) = self.courses.get_mut(&id) {
                 course.add_member(key, rows, step.effects);
@@ -293,100 +309,5 @@ impl Engine {
         for id in self.ids() {
             self.touch(now, id, key);
         }
-    }
-
-    /// Lets a rollout do what it can do by itself now: start, offer, open stages, brake, complete.
-    fn advance(&mut self, step: &mut Step, id: RolloutId) {
-        loop {
-            self.start_if_due(step, id);
-            self.fill(step, id);
-            let Some(course) = self.courses.get_mut(&id) else { return };
-            match course.next_move() {
-                Move::None => return,
-                Move::Brake(why) => {
-                    course.set_state(step, RolloutState::Paused, Some(why));
-                    return;
-                }
-                Move::Complete => {
-                    course.set_state(step, RolloutState::Completed, None);
-                    return;
-                }
-                Move::OpenStage => {
-                    let opened = course.open_stage(step);
-                    self.claim(step, id, Some(opened));
-                }
-            }
-        }
-    }
-
-    fn start_if_due(&mut self, step: &mut Step, id: RolloutId) {
-        let Some(course) = self.courses.get_mut(&id) else { return };
-        let due = course.rollout.policy.not_before.is_none_or(|at| at <= step.now);
-        if course.rollout.state == RolloutState::Scheduled && due {
-            course.set_state(step, RolloutState::Running, None);
-        }
-    }
-
-    /// Reserves slots and asks devices, as far as the limits allow.
-    fn fill(&mut self, step: &mut Step, id: RolloutId) {
-        while let Some(course) = self.courses.get_mut(&id) {
-            if !course.rollout.state.offers() || !course.has_ready() || course.full(step.now).is_some() {
-                return;
-            }
-            if self.fleet_full(step, id).is_some() {
-                return;
-            }
-            let Some(key) = self.courses.get_mut(&id).and_then(Course::next_ready) else { return };
-            let moved = self.offer(step, id, key);
-            self.touch(step.now, id, key);
-            // Nothing can be done for it now, whatever slots are free: it is looked at again when that changes.
-            let free = self.fleet_full(step, id).is_none();
-            if let Some(course) =
-                self.courses.get_mut(&id).filter(|course| !moved && free && course.full(step.now).is_none())
-            {
-                course.not_ready(key);
-            }
-        }
-    }
-
-    /// Reserves what slots a device can use, and asks it. `false`: nothing changed.
-    fn offer(&mut self, step: &mut Step, id: RolloutId, key: KeyId) -> bool {
-        let Some(session) = self.online.get(&key).map(|known| known.session) else { return false };
-        let mut moved = false;
-        let mut releases = Vec::new();
-        for row in self.course(id).map(|course| course.rows_of(key).to_vec()).unwrap_or_default() {
-            let decision = self.decide_row(step, id, &row);
-            let full = self.course(id).is_none_or(|course| course.full(step.now).is_some())
-                || self.fleet_full(step, id).is_some();
-            let busy = step.leases.get(&(key, row.module.clone())).is_some_and(|holder| *holder != id);
-            let Some(course) = self.courses.get_mut(&id) else { return moved };
-            match decision {
-                Some(Decision::Offer) => {
-                    let until = later(step.now, course.rollout.policy.timeouts_s.offered);
-                    moved |= course.transition(step, key, &row.module, S::Offered, |row| row.until = Some(until));
-                    releases.extend(course.release(&row.module).cloned());
-                }
-                // It got there without being asked: it still has to stay well for the health window.
-                Some(Decision::Nothing(Reason::UpToDate)) if row.state == S::Waiting && !full && !busy => {
-                    moved = true;
-                    seen_running(course, step, &row);
-                }
-                // Nothing that is still to come here would help.
-                Some(Decision::Nothing(Reason::NeedsFirst(unmet))) if !course.will_meet(key, &unmet) => {
-                    moved |= course.transition(step, key, &row.module, S::Declined, |row| {
-                        row.reason = Some(unmet.to_string());
-                    });
-                }
-                _ => {}
-            }
-        }
-        let Some(course) = self.courses.get_mut(&id) else { return moved };
-        if !releases.is_empty() {
-            step.effects.speech.push(offer(course, key, session, releases));
-        }
-        if moved {
-            self.settle(step, id, key);
-        }
-        moved
     }
 }

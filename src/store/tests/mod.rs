@@ -134,6 +134,7 @@ fn hello(device: &str, auth: DeviceAuth, runs: &[(&str, &str)], seconds: i64) ->
         device_id: id(device),
         auth,
         modules: modules(runs),
+        sets: true,
         new_token_hash: hash(&format!("token of {device} from {seconds}")),
         now: at(seconds),
     }

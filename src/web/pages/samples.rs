@@ -337,6 +337,7 @@ fn confirm(candidates: i64, allow_rollback: bool, target: Target) -> Confirm {
         online: n % 2 == 0,
         since: now(),
         modules: [(module("app1"), version(["1.0.0", "1.3.0", "2.0.0"][n as usize % 3]))].into(),
+        sets: true,
         quarantined: Vec::new(),
     };
     let request = RolloutRequest {

@@ -18,3 +18,27 @@ impl World {
         }
     }
 }
+
+/// All or nothing, in the model's world.
+impl World {
+    pub fn offered_set(&mut self, offer: crate::domain::OfferSpeech) {
+        assert!(self.sets, "a set for a device that can't take one");
+        assert_eq!(self.sessions.get(&offer.key_id), Some(&offer.session), "an offer to a session that is gone");
+        for release in offer.releases {
+            self.offers.insert((offer.key_id, release.module), release.version);
+        }
+    }
+
+    /// Of one set, none waits while another is on its way or being switched to.
+    pub fn check_sets(&self, id: RolloutId) {
+        if !self.rollouts[&id].policy.all_or_nothing {
+            return;
+        }
+        let of = |key: KeyId| self.rows.values().filter(move |row| row.rollout == id && row.key_id == key);
+        for key in (0..DEVICES).map(KeyId) {
+            let waits = of(key).find(|row| row.state == S::Waiting);
+            let moves = of(key).find(|row| matches!(row.state, S::Offered | S::Downloading | S::Installing));
+            assert!(waits.is_none() || moves.is_none(), "a set was torn: {waits:?}, {moves:?}");
+        }
+    }
+}
