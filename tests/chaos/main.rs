@@ -16,11 +16,15 @@
     reason = "a test fails by panicking, and tells"
 )]
 
+#[cfg(feature = "agent")]
+mod agents;
 mod checker;
 mod crowd;
 mod database;
 mod fleet;
 mod hostile;
+#[cfg(feature = "agent")]
+mod install_power;
 mod moment;
 mod place;
 mod power;
@@ -48,6 +52,9 @@ struct Arguments {
     /// What all choices follow from [default: another one every time]
     #[arg(long)]
     seed: Option<u64>,
+    /// How many real agents there are in `agents` [default: 50]
+    #[arg(long)]
+    agents: Option<u64>,
     /// Keep the folders of what went well, too
     #[arg(long)]
     keep: bool,
@@ -77,7 +84,7 @@ struct Scenario {
 /// The short run is the same each time, so that it says the same of the same program.
 const SHORT_SEED: u64 = 7;
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: &[Scenario] = &[
     Scenario { name: "storm", run: storm::run },
     Scenario { name: "power", run: power::run },
     Scenario { name: "lock", run: trouble::lock },
@@ -88,6 +95,10 @@ const SCENARIOS: [Scenario; 10] = [
     Scenario { name: "herd", run: crowd::herd },
     Scenario { name: "stop", run: crowd::stop },
     Scenario { name: "hostile", run: hostile::run },
+    #[cfg(feature = "agent")]
+    Scenario { name: "agents", run: agents::run },
+    #[cfg(feature = "agent")]
+    Scenario { name: "install-power", run: install_power::run },
 ];
 
 fn main() -> ExitCode {
@@ -104,7 +115,7 @@ fn main() -> ExitCode {
     }
     let seed = arguments.seed.unwrap_or_else(|| if long { u64::from(rand::random::<u32>()) } else { SHORT_SEED });
     println!("chaos: {} scenarios, {}, seed {seed}", wanted.len(), if long { "long" } else { "short" });
-    let failed = wanted.iter().filter(|scenario| !went_well(scenario, seed, long, arguments.keep)).count();
+    let failed = wanted.iter().filter(|scenario| !went_well(scenario, seed, long, &arguments)).count();
     if failed > 0 {
         println!("chaos: {failed} of {} FAILED; again with --seed {seed}", wanted.len());
         return ExitCode::FAILURE;
@@ -112,9 +123,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn went_well(scenario: &Scenario, seed: u64, long: bool, keep: bool) -> bool {
+fn went_well(scenario: &Scenario, seed: u64, long: bool, arguments: &Arguments) -> bool {
     let begun = Instant::now();
     let mut place = Place::new(scenario.name, seed, long);
+    place.agents = arguments.agents;
     println!("{} ...", scenario.name);
     let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut place)));
     let seconds = begun.elapsed().as_secs();
@@ -132,7 +144,7 @@ fn went_well(scenario: &Scenario, seed: u64, long: bool, keep: bool) -> bool {
             false
         }
     };
-    if well && !keep {
+    if well && !arguments.keep {
         place.remove();
     }
     well

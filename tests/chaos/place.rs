@@ -21,6 +21,8 @@ pub struct Place {
     dir: PathBuf,
     pub seed: u64,
     pub long: bool,
+    /// Where somebody said how many real agents there are to be.
+    pub agents: Option<u64>,
     chance: StdRng,
     /// For proxies and clients.
     pub runtime: Runtime,
@@ -30,7 +32,7 @@ impl Place {
     pub fn new(name: &str, seed: u64, long: bool) -> Self {
         let dir = tempfile::Builder::new().prefix(&format!("chaos-{name}-")).tempdir().unwrap().keep();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { dir, seed, long, chance: StdRng::seed_from_u64(seed), runtime }
+        Self { dir, seed, long, agents: None, chance: StdRng::seed_from_u64(seed), runtime }
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
