@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable;
-use super::machine::{Act, Event, Fault, Job, Stage};
+use super::machine::{Act, Event, Fault, Job, MAX_RESTARTS, Stage};
 use super::module_dir::ModuleDir;
 use crate::domain::Version;
 
@@ -48,6 +48,11 @@ pub fn way(act: Act, job: &Job, own: Option<&Version>, dir: &ModuleDir) -> Way {
         Act::StartOld => job.from.as_ref(),
         _ => return Way::Ordinary,
     };
+    if own.is_none() || (act == Act::StartOld && job.restarts > 2 * MAX_RESTARTS) {
+        // Ending would have the same program started again, and again.
+        let text = "this agent was not started from its module's folder by the launcher";
+        return Way::Over(Event::WentWrong(act, Fault::passing(text)));
+    }
     if own == wanted || wanted.is_none() {
         return Way::Over(Event::Done(act));
     }

@@ -201,6 +201,11 @@ impl Updates {
         }
         if offset != download.received() {
             let error = format!("bytes from {offset} come, those from {} were asked for", download.received());
+            if is_next && self.journal.entries.active.is_some() {
+                // It ends its set.
+                let fault = Fault { module: Some(module.clone()), ..Fault::passing(error) };
+                return self.on_event(Event::Spoiled(fault));
+            }
             return Ok(vec![self.result_once(module, version, Outcome::Failed, Some(error))]);
         }
         let from = self.running().get(module).cloned();
