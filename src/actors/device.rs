@@ -19,21 +19,21 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, WebsocketContext};
+use bytes::Bytes;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::debug;
 
 use self::guard::{Guard, Watcher};
 use self::push::Pusher;
-use self::wire::Fragments;
+use self::wire::{Fragments, Whole};
 use super::counts::Counts;
 use super::intake::{Acks, Intake};
-use super::registry::{Leave, RegistryActor, ToDevice};
+use super::registry::{RegistryActor, Seat, ToDevice};
 use super::turns::Turns;
 use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp};
+use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, Session, SessionLimits, Timestamp};
 use crate::protocol::{self, DeviceMessage, close};
 use crate::store::{Blobs, KeyFolder};
 
@@ -115,7 +115,8 @@ pub struct DeviceActor {
     auth: DeviceAuth,
     session: Session,
     device_id: Option<DeviceId>,
-    joined: Option<(KeyId, SessionNo)>,
+    /// Its place in the registry, once it is known.
+    seat: Option<Seat>,
     fragments: Fragments,
     watcher: Watcher,
     pusher: Pusher,
@@ -129,7 +130,7 @@ pub struct DeviceActor {
     /// When it was asked to show it.
     asked: Option<Timestamp>,
     closing: bool,
-    /// Says every text back, and has no session.
+    /// Says every message back, and has no session.
     #[cfg(feature = "echo")]
     echoes: bool,
     _place: Place,
@@ -145,16 +146,22 @@ pub(super) fn connect(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let now = links.clock.now();
+    let now = links.clock.steady();
     let (acks, acked) = mpsc::unbounded_channel();
     let watcher = Watcher::default();
     let guarded = Guard::new(payload, links.clock.clone(), watcher.clone());
+    #[cfg(feature = "echo")]
+    let (echoes, guarded) =
+        (request.path().ends_with("/echo"), guarded.takes_binary(request.path().ends_with("/echo")));
     let actor = DeviceActor {
         auth,
         session: Session::new(links.limits, now),
         device_id: None,
-        joined: None,
+        seat: None,
+        #[cfg(not(feature = "echo"))]
         fragments: Fragments::default(),
+        #[cfg(feature = "echo")]
+        fragments: Fragments::of_an_echo(echoes),
         watcher,
         pusher: Pusher::default(),
         vouching: vouching::Vouching::default(),
@@ -166,7 +173,7 @@ pub(super) fn connect(
         asked: None,
         closing: false,
         #[cfg(feature = "echo")]
-        echoes: request.path().ends_with("/echo"),
+        echoes,
         _place: place,
         message_bytes: 0,
         links,
@@ -198,21 +205,13 @@ impl Actor for DeviceActor {
 
     fn stopped(&mut self, _: &mut Ctx) {
         self.pusher.stop(&self.links.feed);
-        if let Some((key_id, session)) = self.joined.take() {
-            let registry = self.links.registry.clone();
-            // Must arrive, however full the registry's mailbox is.
-            actix::spawn(async move {
-                if let Err(error) = registry.send(Leave { key_id, session }).await {
-                    debug!(%error, "a goodbye came after the registry's end");
-                }
-            });
-        }
+        self.seat = None;
     }
 }
 
 impl DeviceActor {
     fn tick(&mut self, ctx: &mut Ctx) {
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         let late = now - std::mem::replace(&mut self.ticked, now) > LATE;
         if late {
             // The server stood still, not the device: what it said meanwhile is heard before it is judged.
@@ -244,7 +243,7 @@ impl DeviceActor {
         if self.echoes {
             return ctx.text(text);
         }
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         self.message_bytes = text.len();
         self.session.spoken(now);
         match protocol::decode(text) {
@@ -257,6 +256,16 @@ impl DeviceActor {
         self.carry_out(ctx);
         self.pump(ctx);
         self.pace();
+    }
+
+    fn on_binary(&mut self, bytes: Bytes, ctx: &mut Ctx) {
+        #[cfg(feature = "echo")]
+        if self.echoes {
+            return ctx.binary(bytes);
+        }
+        drop(bytes);
+        self.session.binary();
+        self.carry_out(ctx);
     }
 
     fn on_message(&mut self, now: Timestamp, message: DeviceMessage) {
@@ -287,7 +296,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
             return;
         }
         self.watcher.taken();
-        self.session.heard(self.links.clock.now());
+        self.session.heard(self.links.clock.steady());
         let message = match message {
             Ok(message) => message,
             Err(error) => {
@@ -300,13 +309,11 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
         };
         match message {
             ws::Message::Text(text) => self.on_text(&text, ctx),
-            ws::Message::Binary(_) => {
-                self.session.binary();
-                self.carry_out(ctx);
-            }
+            ws::Message::Binary(bytes) => self.on_binary(bytes, ctx),
             ws::Message::Continuation(item) => match self.fragments.join(item) {
                 Ok(None) => {}
-                Ok(Some(text)) => self.on_text(&text, ctx),
+                Ok(Some(Whole::Text(text))) => self.on_text(&text, ctx),
+                Ok(Some(Whole::Binary(bytes))) => self.on_binary(bytes, ctx),
                 Err((code, reason)) => self.close(code, reason, ctx),
             },
             ws::Message::Ping(data) => {

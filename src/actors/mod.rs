@@ -353,8 +353,8 @@ impl Fleet {
     /// How many seconds a device is not to be let in, because it connects too often.
     #[must_use]
     pub fn held_off(&self, auth: &DeviceAuth) -> Option<u32> {
-        let DeviceAuth::Device(key_id) = auth else { return None };
-        let held = self.links.flapping().held_off(self.clock.now(), &Caller::Device(*key_id));
+        let DeviceAuth::Device(key_id, _) = auth else { return None };
+        let held = self.links.flapping().held_off(self.clock.steady(), &Caller::Device(*key_id));
         held.inspect(|_| self.counts.add(counts::Count::HeldOff))
     }
 

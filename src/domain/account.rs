@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyId, Timestamp};
+use super::{KeyId, Sha256Hex, Timestamp};
 
 /// What a user or a token may do; each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,12 +112,12 @@ pub struct EnrolmentToken {
 }
 
 /// By what right a connection asks to be a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceAuth {
     /// The server lets anybody be any device.
     Open,
     /// An enrolment token, by its row.
     Enrolment(i64),
-    /// This device's own token.
-    Device(KeyId),
+    /// This device's own token, with its hash: it counts only as long as it is the device's.
+    Device(KeyId, Sha256Hex),
 }

@@ -64,7 +64,7 @@ impl Store {
         self.read(move |db| {
             let own = devices::table.filter(devices::token_hash.eq(hash.as_str())).select(devices::key_id);
             if let Some(key) = own.first(db).optional()? {
-                return Ok(Some(DeviceAuth::Device(KeyId(key))));
+                return Ok(Some(DeviceAuth::Device(KeyId(key), hash)));
             }
             Ok(tokens::valid_enrolment(db, &hash, now)?.map(DeviceAuth::Enrolment))
         })
@@ -115,6 +115,7 @@ struct KnownRow {
     name: String,
     online: bool,
     may_enrol_again: bool,
+    token_hash: Option<String>,
 }
 
 fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
@@ -142,14 +143,18 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
 
 /// Why the device may not come in; an enrolment token that lets it in has been used once more.
 fn refusal(db: &mut Db, request: &JoinRequest, known: Option<&KnownRow>) -> Outcome<Option<JoinRefusal>> {
-    Ok(match request.auth {
+    Ok(match &request.auth {
         DeviceAuth::Open => None,
-        DeviceAuth::Device(key) => match known {
-            Some(row) if row.key_id == key.0 => None,
+        // Revoked or replaced since the upgrade, when nobody was connected who could be told so.
+        DeviceAuth::Device(key, hash) => match known {
+            Some(row) if row.key_id == key.0 => {
+                let holds = row.token_hash.as_deref() == Some(hash.as_str());
+                (!holds).then_some(JoinRefusal::TokenNotValid)
+            }
             _ => Some(JoinRefusal::WrongDevice),
         },
         DeviceAuth::Enrolment(_) if known.is_some_and(|row| !row.may_enrol_again) => Some(JoinRefusal::AlreadyEnrolled),
-        DeviceAuth::Enrolment(id) if tokens::use_enrolment(db, id, request.now)? => None,
+        DeviceAuth::Enrolment(id) if tokens::use_enrolment(db, *id, request.now)? => None,
         DeviceAuth::Enrolment(_) => Some(JoinRefusal::TokenNotValid),
     })
 }

@@ -86,7 +86,7 @@ impl DeviceActor {
         if self.pusher.reading || self.closing {
             return;
         }
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         let Some((release, position, room)) = self.session.room(now) else { return };
         let (length, one_frame) = match room {
             Room::Bytes(n) => (n.min(READ), false),
@@ -116,7 +116,7 @@ impl DeviceActor {
     }
 
     fn on_piece(&mut self, release: &crate::domain::Release, position: u64, piece: Piece, ctx: &mut Ctx) {
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         // Cancelled meanwhile, or another package's turn.
         let current =
             self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);

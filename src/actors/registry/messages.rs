@@ -1,7 +1,10 @@
 //! What the registry hears, and what it has connections told.
 
+use actix::dev::SendError;
 use actix::prelude::*;
+use tracing::debug;
 
+use super::RegistryActor;
 use crate::domain::{DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version};
 use crate::store::{JoinRefusal, StoreError};
 
@@ -25,12 +28,38 @@ pub struct Join {
 }
 
 /// The device is known, and this connection is its one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Joined {
-    pub key_id: KeyId,
-    pub session: SessionNo,
+    pub seat: Seat,
     /// The device's own token, when it has just enrolled.
     pub token: Option<String>,
+}
+
+/// A connection's place in the registry. Dropped, wherever that is, it is given up: also when the connection ended
+/// while its hello was being saved, and nobody is left to say goodbye.
+#[derive(Debug)]
+pub struct Seat {
+    pub registry: Addr<RegistryActor>,
+    pub key_id: KeyId,
+    pub session: SessionNo,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Err(SendError::Full(leave)) = self.registry.try_send(Leave { key_id: self.key_id, session: self.session })
+        else {
+            return;
+        };
+        // Must arrive, however full the registry's mailbox is; without a runtime the server has ended.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let registry = self.registry.clone();
+            runtime.spawn(async move {
+                if let Err(error) = registry.send(leave).await {
+                    debug!(%error, "a goodbye came after the registry's end");
+                }
+            });
+        }
+    }
 }
 
 /// Why a device is not let in.

@@ -64,15 +64,15 @@ fn an_enrolment_token_lets_in_as_many_new_devices_as_it_says() {
         assert_eq!(auth, DeviceAuth::Enrolment(token.id));
         let refused = |refusal| JoinOutcome::Refused(refusal);
 
-        let first = store.join(hello("t-1", auth, &[], 1)).await.unwrap();
+        let first = store.join(hello("t-1", auth.clone(), &[], 1)).await.unwrap();
         let JoinOutcome::Joined { key_id, enrolled: true, .. } = first else { panic!("{first:?}") };
         let own = hash("token of t-1 from 1");
-        assert_eq!(store.device_auth(&own, at(2)).await.unwrap(), Some(DeviceAuth::Device(key_id)));
+        assert_eq!(store.device_auth(&own, at(2)).await.unwrap(), Some(DeviceAuth::Device(key_id, own.clone())));
 
-        let again = store.join(hello("t-1", auth, &[], 2)).await.unwrap();
+        let again = store.join(hello("t-1", auth.clone(), &[], 2)).await.unwrap();
         assert_eq!(again, refused(JoinRefusal::AlreadyEnrolled));
         assert!(store.allow_enrolment(&id("t-1"), true).await.unwrap());
-        let again = store.join(hello("t-1", auth, &[], 3)).await.unwrap();
+        let again = store.join(hello("t-1", auth.clone(), &[], 3)).await.unwrap();
         assert_eq!(
             again,
             JoinOutcome::Joined { key_id, name: "t-1".to_owned(), tags: Tags::new(), sample: None, enrolled: true }
@@ -109,12 +109,12 @@ fn a_devices_own_token_is_for_no_other_device() {
         joined(&store, "t-2", &[], 0).await;
         assert!(store.set_device_token(&id("t-1"), Some(hash("own"))).await.unwrap());
         let auth = store.device_auth(&hash("own"), at(0)).await.unwrap().unwrap();
-        assert_eq!(auth, DeviceAuth::Device(key));
+        assert_eq!(auth, DeviceAuth::Device(key, hash("own")));
         for other in ["t-2", "t-3"] {
-            let refused = store.join(hello(other, auth, &[], 1)).await.unwrap();
+            let refused = store.join(hello(other, auth.clone(), &[], 1)).await.unwrap();
             assert_eq!(refused, JoinOutcome::Refused(JoinRefusal::WrongDevice));
         }
-        let welcome = store.join(hello("t-1", auth, &[], 1)).await.unwrap();
+        let welcome = store.join(hello("t-1", auth.clone(), &[], 1)).await.unwrap();
         assert_eq!(
             welcome,
             JoinOutcome::Joined {
@@ -127,6 +127,12 @@ fn a_devices_own_token_is_for_no_other_device() {
         );
         assert!(store.set_device_token(&id("t-1"), None).await.unwrap());
         assert_eq!(store.device_auth(&hash("own"), at(2)).await.unwrap(), None);
+        // Between the upgrade and the hello nobody is connected who could be told.
+        for replaced in [None, Some(hash("another"))] {
+            assert!(store.set_device_token(&id("t-1"), replaced).await.unwrap());
+            let refused = store.join(hello("t-1", auth.clone(), &[], 2)).await.unwrap();
+            assert_eq!(refused, JoinOutcome::Refused(JoinRefusal::TokenNotValid));
+        }
     });
 }
 
