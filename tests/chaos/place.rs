@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -65,9 +66,19 @@ impl Place {
     }
 }
 
+/// What was told since the last [`told`].
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// A figure of a scenario.
 pub fn tell(what: &str, value: impl std::fmt::Display) {
-    println!("    {what}: {value}");
+    let figure = format!("{what}: {value}");
+    println!("    {figure}");
+    TOLD.lock().unwrap().push(figure.trim_start().to_owned());
+}
+
+/// The figures of a scenario that is over.
+pub fn told() -> Vec<String> {
+    std::mem::take(&mut TOLD.lock().unwrap())
 }
 
 /// Runs a program that is to go well, and gives what it printed.
