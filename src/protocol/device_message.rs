@@ -1,11 +1,11 @@
-//! What a device says to the server: read by shape or `type`, and (for the agent and the simulator) written.
+//! What a device says to the server: read by shape or `type`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient};
-use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Timestamp, Version, millis_rfc3339};
+use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient, plain_report};
+use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Version};
 
 type Result<T> = std::result::Result<T, ProtocolError>;
 
@@ -140,6 +140,14 @@ pub fn decode(text: &str) -> std::result::Result<DeviceMessage, (ProtocolError, 
         let message = format!("a message is at most {MAX_TEXT} bytes");
         return Err((ProtocolError::new(ErrorCode::TooLarge, message), None));
     }
+    match plain_report::read(text) {
+        Some(report) => Ok(DeviceMessage::Report(Box::new(report))),
+        None => decode_any(text),
+    }
+}
+
+/// The whole protocol, with all its leniency.
+pub(super) fn decode_any(text: &str) -> std::result::Result<DeviceMessage, (ProtocolError, Option<u64>)> {
     let value: Value = serde_json::from_str(text)
         .map_err(|error| (ProtocolError::new(ErrorCode::BadJson, format!("not JSON: {error}")), None))?;
     let seq = value.get("seq").and_then(Value::as_u64);
@@ -344,57 +352,4 @@ fn boot_id(value: Option<Value>) -> Result<BootId> {
         Some(Value::Number(n)) => BootId::new(&n.to_string()).map_err(ProtocolError::bad),
         Some(_) => Err(ProtocolError::bad("boot_id must be text")),
     }
-}
-
-/// Writes one text message, as a device of this protocol does: the shapes that need no `type` have none.
-#[must_use]
-pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
-    let entry = |module: &ModuleName, version: &Version| json!({ "app_name": module, "version": version });
-    let value = match message {
-        DeviceMessage::Hello(hello) => {
-            let list: Vec<Value> = hello.modules.iter().map(|(m, v)| entry(m, v)).collect();
-            let mut value =
-                json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list });
-            if let Some(trust) = &hello.trust {
-                value["trust_version"] = json!(trust.version);
-                value["nonce"] = json!(trust.nonce);
-            }
-            value
-        }
-        DeviceMessage::Report(message) => {
-            let mut value = serde_json::to_value(&message.report).unwrap_or_default();
-            value["device_id"] = json!(message.device_id);
-            value
-        }
-        DeviceMessage::UpdateReply(reply) => {
-            let wanted: Vec<Value> = reply
-                .wanted
-                .iter()
-                .map(|w| json!({ "app_name": w.module, "version": w.version, "offset": w.offset }))
-                .collect();
-            let declined: Vec<Value> = reply.declined.iter().map(declined).collect();
-            json!({ "update_list": wanted, "declined": declined })
-        }
-        DeviceMessage::Progress(p) => {
-            json!({ "type": "progress", "app_name": p.module, "version": p.version, "received": p.received })
-        }
-        DeviceMessage::Result(r) => {
-            let mut value =
-                json!({ "type": "result", "app_name": r.module, "version": r.version, "outcome": r.outcome });
-            if let Some(error) = &r.error {
-                value["error"] = json!(error);
-            }
-            value
-        }
-    };
-    value.to_string()
-}
-
-fn declined(declined: &Declined) -> Value {
-    let Declined { module, version, reason, error } = declined;
-    let mut value = json!({ "app_name": module, "version": version, "reason": reason });
-    if let Some(error) = error {
-        value["error"] = json!(error);
-    }
-    value
 }
