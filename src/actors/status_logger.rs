@@ -22,8 +22,11 @@ use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
 use crate::store::StatusLog;
 use crate::store::{LogPosition, RecordBatch, StatusRecord, Store, StoreError};
 
-/// A group is ripe when it has this many reports ...
+/// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
+/// at once takes few commits ...
 const RIPE_REPORTS: usize = 500;
+/// ... up to so many, which bounds how long the first of them waits.
+const MOST_REPORTS: usize = 4000;
 /// ... or is this old.
 const RIPE_AFTER: Duration = Duration::from_millis(50);
 
@@ -202,6 +205,11 @@ impl Writer {
                 Ok(_) => {}
             }
         }
+        while group.len() < MOST_REPORTS
+            && let Ok(queued) = self.queue.try_recv()
+        {
+            group.push(queued);
+        }
         group
     }
 
@@ -269,11 +277,7 @@ impl Writer {
                 }
             };
             if is_new {
-                reports.push(StatusRecord {
-                    key_id: pending.key_id,
-                    report: pending.report.clone(),
-                    received_at: pending.received_at,
-                });
+                reports.push(StatusRecord::new(pending.key_id, &pending.report, pending.received_at));
             }
         }
         let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();

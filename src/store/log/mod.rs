@@ -207,7 +207,7 @@ impl StatusLog {
             write!(lines, "{}, {}", millis_rfc3339::text(record.received_at), record.key_id)?;
             if self.config.body {
                 lines.extend_from_slice(b", ");
-                serde_json::to_writer(&mut lines, &record.report)?;
+                lines.extend_from_slice(record.body().as_bytes());
             }
             lines.push(b'\n');
         }
