@@ -14,7 +14,6 @@ mod vouching;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix::prelude::*;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -26,6 +25,7 @@ use tracing::debug;
 use self::guard::{Guard, Watcher};
 use self::push::Pusher;
 use self::wire::Fragments;
+use super::blocks::Blocks;
 use super::counts::Counts;
 use super::intake::{Acks, Intake};
 use super::registry::{Leave, RegistryActor, ToDevice};
@@ -40,11 +40,14 @@ use crate::store::{Blobs, KeyFolder};
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
 
-/// How often deadlines of the link are looked at.
-const TICK: Duration = Duration::from_secs(1);
+/// How often deadlines of the link are looked at while something is under way.
+const TICK: TimeDelta = TimeDelta::seconds(1);
 
-/// A tick that comes so long after the one before says that the server had no time.
-const LATE: TimeDelta = TimeDelta::seconds(3);
+/// How often at most, where nothing is: most of a large fleet's connections have nothing to do.
+const QUIET_TICK: TimeDelta = TimeDelta::seconds(5);
+
+/// A tick that comes so long after it was due says that the server had no time.
+const LATE: TimeDelta = TimeDelta::seconds(2);
 
 /// The pause after each message when the server is about to be overrun.
 const SLOW_READ: TimeDelta = TimeDelta::seconds(1);
@@ -56,6 +59,7 @@ pub(super) struct Links {
     pub intake: Intake,
     pub feed: Feed,
     pub blobs: Blobs,
+    pub blocks: Blocks,
     pub keys: KeyFolder,
     pub turns: Turns,
     pub flapping: Mutex<Flapping>,
@@ -86,6 +90,7 @@ impl Links {
             intake: intake.clone(),
             feed: feed.clone(),
             blobs,
+            blocks: Blocks::default(),
             keys,
             turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
             flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
@@ -123,7 +128,9 @@ pub struct DeviceActor {
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
-    ticked: Timestamp,
+    /// When deadlines are looked at next.
+    tick_at: Timestamp,
+    ticking: Option<SpawnHandle>,
     /// Bytes said since the device last showed that it reads.
     unread: usize,
     /// When it was asked to show it.
@@ -161,7 +168,8 @@ pub(super) fn connect(
         acks,
         acked: Some(acked),
         pinged: now,
-        ticked: now,
+        tick_at: now,
+        ticking: None,
         unread: 0,
         asked: None,
         closing: false,
@@ -193,7 +201,7 @@ impl Actor for DeviceActor {
         if let Some(mut acked) = self.acked.take() {
             ctx.add_stream(futures_util::stream::poll_fn(move |cx| acked.poll_recv(cx)));
         }
-        ctx.run_interval(TICK, Self::tick);
+        self.tick_later(ctx);
     }
 
     fn stopped(&mut self, _: &mut Ctx) {
@@ -211,10 +219,26 @@ impl Actor for DeviceActor {
 }
 
 impl DeviceActor {
+    /// Looks at deadlines again: soon while something is under way, later where nothing is.
+    fn tick_later(&mut self, ctx: &mut Ctx) {
+        let pause = match self.session.is_quiet() {
+            true => (self.links.ping / 5).clamp(TICK, QUIET_TICK),
+            false => TICK,
+        };
+        self.tick_at = self.links.clock.now() + pause;
+        if let Some(ticking) = self.ticking.take() {
+            ctx.cancel_future(ticking);
+        }
+        self.ticking = Some(ctx.run_later(pause.to_std().unwrap_or_default(), |device, ctx| {
+            device.ticking = None;
+            device.tick(ctx);
+            device.tick_later(ctx);
+        }));
+    }
+
     fn tick(&mut self, ctx: &mut Ctx) {
         let now = self.links.clock.now();
-        let late = now - std::mem::replace(&mut self.ticked, now) > LATE;
-        if late {
+        if now - self.tick_at > LATE {
             // The server stood still, not the device: what it said meanwhile is heard before it is judged.
             return self.watcher.excuse(now);
         }

@@ -66,7 +66,7 @@ impl DeviceActor {
                 self.close(code, reason, ctx);
             }
             SessionEffect::Begin { release, offset } => {
-                self.pusher.begin(self.links.blobs.path(&release.sha256));
+                self.pusher.begin(self.links.blobs.path(&release.sha256).into());
                 self.say(&wire::package(release, offset), ctx);
             }
             SessionEffect::Refuse(fault) => {
@@ -238,6 +238,7 @@ impl DeviceActor {
             }
             device.carry_out(ctx);
             device.pump(ctx);
+            device.tick_later(ctx);
         }));
     }
 }
