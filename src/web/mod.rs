@@ -26,6 +26,7 @@ pub mod sign_in;
 pub mod surround;
 pub mod templates;
 pub mod throttle;
+pub mod words;
 
 use std::sync::Arc;
 

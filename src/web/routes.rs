@@ -129,6 +129,7 @@ fn pages() -> Vec<Route> {
     table! {
         GET "/static/{path:.*}", NOTHING => pages::assets::file;
         POST "/theme", NOTHING => pages::assets::choose_theme;
+        POST "/language", NOTHING => pages::assets::choose_language;
         GET "/setup", NOTHING => pages::sign_in::get_setup;
         POST "/setup", NOTHING => pages::sign_in::post_setup;
         GET "/login", NOTHING => pages::sign_in::get_login;
@@ -221,7 +222,9 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz", "/readyz", "/api/v1/openapi.json", "/login", "/setup", "/theme", "/static/{path:.*}"];
+        let machines = ["/healthz", "/readyz", "/api/v1/openapi.json"];
+        let people = ["/login", "/setup", "/theme", "/language", "/static/{path:.*}"];
+        let public = [machines.as_slice(), &people].concat();
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),

@@ -11,9 +11,12 @@ use crate::web::WebState;
 use crate::web::access::who;
 use crate::web::error::{Answer, ApiError};
 use crate::web::sign_in::go_to;
+use crate::web::words::Language;
 
 /// The cookie in which a browser keeps the reader's theme.
 pub const THEME_COOKIE: &str = "fleetward_theme";
+/// ... and the language that the reader chose.
+pub const LANGUAGE_COOKIE: &str = "fleetward_language";
 
 /// Answers with a page.
 ///
@@ -39,7 +42,7 @@ pub fn show_as<T: View>(request: &HttpRequest, status: StatusCode, body: T) -> A
     let state = request.app_data::<web::Data<WebState>>().ok_or_else(|| ApiError::internal("pages have no state"))?;
     let templates = state.pages.templates().map_err(ApiError::internal)?;
     let page = Page { shell: shell(request), body };
-    let html = templates.render(T::TEMPLATE, &page).map_err(ApiError::internal)?;
+    let html = templates.render(page.shell.language, T::TEMPLATE, &page).map_err(ApiError::internal)?;
     Ok(HttpResponse::build(status).content_type(ContentType::html()).body(html))
 }
 
@@ -47,13 +50,26 @@ fn shell(request: &HttpRequest) -> Shell {
     let who = who(request);
     let query = Pairs::of_query(request);
     let cookie = request.cookie(THEME_COOKIE);
+    let language = language(request);
     Shell {
+        language,
+        other_languages: Language::ALL.into_iter().filter(|other| *other != language).collect(),
         user: who.as_ref().map(|who| Signed::new(&who.name, who.role)),
         csrf: who.as_ref().map(|who| who.csrf().to_owned()).unwrap_or_default(),
         theme: cookie.and_then(|cookie| theme(cookie.value())),
         here: here(request),
         done: done(query.text("done")),
     }
+}
+
+/// What the reader chose, or else the first that the browser wants and is spoken here.
+fn language(request: &HttpRequest) -> Language {
+    let chosen = request.cookie(LANGUAGE_COOKIE).and_then(|cookie| Language::of_tag(cookie.value()));
+    let wanted = || {
+        let ranked = header::AcceptLanguage::parse(request).ok()?.ranked();
+        Language::first_of(ranked.iter().filter_map(|tag| tag.item()).map(|tag| tag.as_str()))
+    };
+    chosen.or_else(wanted).unwrap_or_default()
 }
 
 /// Where a reader of this page can come back to: the answer to a form stands under an address that only takes forms.

@@ -26,6 +26,7 @@ use crate::domain::*;
 use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
 use crate::web::assets::Assets;
 use crate::web::templates::Templates;
+use crate::web::words::Language;
 
 mod people;
 
@@ -167,20 +168,29 @@ impl Press {
                 theme: role.map(|_| "dark"),
                 here: "/devices?q=1".to_owned(),
                 done: role.map(|_| "saved"),
+                language: Language::English,
+                other_languages: Language::ALL.into(),
             };
-            let html = self.templates.render(T::TEMPLATE, &page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
-            assert!(!html.contains("<script>alert"), "{}", T::TEMPLATE);
-            assert!(!html.contains("<img src=x"), "{}", T::TEMPLATE);
-            for inline in [" style=", " onclick=", "<style", "javascript:"] {
-                assert!(!html.contains(inline), "{} has {inline}", T::TEMPLATE);
-            }
-            assert!(html.trim_end().ends_with("</html>"), "{}", T::TEMPLATE);
-            if html.contains("method=\"post\"") && role.is_some() {
-                let (forms, tokens) = (html.matches("method=\"post\"").count(), html.matches("name=\"csrf\"").count());
-                assert!(public || forms == tokens, "{}: {forms} forms, {tokens} tokens", T::TEMPLATE);
+            for language in Language::ALL {
+                page.shell.language = language;
+                self.print_in(language, &page, public, role.is_some());
             }
         }
         self.seen.push(T::TEMPLATE);
+    }
+
+    fn print_in<T: View + Serialize>(&self, language: Language, page: &Page<T>, public: bool, signed_in: bool) {
+        let html = self.templates.render(language, T::TEMPLATE, page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
+        assert!(!html.contains("<script>alert"), "{}", T::TEMPLATE);
+        assert!(!html.contains("<img src=x"), "{}", T::TEMPLATE);
+        for inline in [" style=", " onclick=", "<style", "javascript:"] {
+            assert!(!html.contains(inline), "{} has {inline}", T::TEMPLATE);
+        }
+        assert!(html.trim_end().ends_with("</html>"), "{}", T::TEMPLATE);
+        if html.contains("method=\"post\"") && signed_in {
+            let (forms, tokens) = (html.matches("method=\"post\"").count(), html.matches("name=\"csrf\"").count());
+            assert!(public || forms == tokens, "{}: {forms} forms, {tokens} tokens", T::TEMPLATE);
+        }
     }
 }
 

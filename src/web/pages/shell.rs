@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::Role;
+use crate::web::words::Language;
 
 /// A page: typed data for one template. All words are in the template.
 pub trait View: Serialize {
@@ -27,6 +28,9 @@ pub struct Shell {
     pub csrf: String,
     /// What the reader chose; `None`: as their system has it.
     pub theme: Option<&'static str>,
+    pub language: Language,
+    /// What the reader may change to.
+    pub other_languages: Vec<Language>,
     /// Path and query of this page, to come back to.
     pub here: String,
     /// What the request before this one did, as a code that the layout has a sentence for.
