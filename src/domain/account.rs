@@ -62,6 +62,35 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// A browser in which a person is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// What it is called where it is to be ended: of no use to sign in with.
+    pub id: String,
+    pub user_id: i64,
+    pub user_name: String,
+    /// `None` for one from before this was kept.
+    pub began_at: Option<Timestamp>,
+    pub seen_at: Option<Timestamp>,
+    /// Empty where it is not known.
+    pub address: String,
+    /// Such as `Firefox, Linux`; empty where it is not known.
+    pub browser: String,
+    pub expires_at: Timestamp,
+}
+
+/// A secret that a person's telephone shares with the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Base32.
+    pub secret: String,
+    pub since: Timestamp,
+    /// The time step of the code that was used last.
+    pub last_step: u64,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes: u32,
+}
+
 /// The name of a user or of a token: 1 to 64 printable characters, no space at either end.
 ///
 /// # Errors

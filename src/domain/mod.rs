@@ -35,7 +35,9 @@ mod window;
 
 pub mod millis_rfc3339;
 
-pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
+pub use account::{
+    ApiToken, DeviceAuth, EnrolmentToken, Role, SecondFactor, SignIn, User, check_account_name, check_password,
+};
 pub use assignment::{Assignment, AssignmentState, Counts};
 pub use audit::{AuditEntry, AuditHead, AuditRow, AuditVia};
 pub use budget::Budget;

@@ -32,6 +32,8 @@ mod reports;
 mod rollout_history;
 mod rollout_list;
 mod rollouts;
+mod second_factors;
+mod sessions;
 mod settings;
 mod tokens;
 
@@ -68,6 +70,7 @@ pub use reports::{RecordBatch, StatusRecord};
 pub use rollout_history::CoursePoint;
 pub use rollout_list::RolloutSummary;
 pub use rollouts::{NewRollout, RolloutChanges};
+pub use sessions::{SeenFrom, SessionInUse, session_id};
 pub use way_back::Changed;
 
 /// Where and how to open the store.
@@ -133,6 +136,11 @@ impl Store {
     /// MariaDB server is set up by its owner.
     pub async fn at_risk(&self) -> Result<Vec<String>> {
         self.read(|db| Ok(dialect::at_risk(db)?)).await
+    }
+
+    /// What kind of database it is, and how many bytes it takes.
+    pub async fn database(&self) -> Result<(&'static str, u64)> {
+        self.read(|db| Ok((dialect::kind(db), u64::try_from(dialect::bytes_on_disk(db)?).unwrap_or_default()))).await
     }
 
     /// Ends the writer after what it has; later writes are `Unavailable`. Blocks until that is done.

@@ -89,7 +89,17 @@ diesel::table! {
     }
 }
 diesel::table! {
-    sessions (key_hash) { key_hash -> Text, user_id -> Nullable<BigInt>, state -> Text, expires_at -> BigInt, }
+    sessions (key_hash) {
+        key_hash -> Text, user_id -> Nullable<BigInt>, state -> Text, expires_at -> BigInt,
+        began_at -> Nullable<BigInt>, seen_at -> Nullable<BigInt>, address -> Nullable<Text>,
+        browser -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    second_factors (user_id) { user_id -> BigInt, secret -> Text, since -> BigInt, last_step -> BigInt, }
+}
+diesel::table! {
+    recovery_codes (hash) { hash -> Text, user_id -> BigInt, }
 }
 diesel::table! {
     api_tokens (id) {

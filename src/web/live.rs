@@ -1,8 +1,8 @@
 //! `GET /api/v1/live`: what happens, as Server-Sent Events.
 //!
 //! Two flushes a second at most, of each thing its newest state; `reload` tells a reader that it has missed
-//! something and should read anew. A stream ends with the server, and after an hour in any case: the browser
-//! comes back by itself, and is asked again who it is.
+//! something and should read anew. A stream ends with the server, within seconds of the session or token it was
+//! opened with, and after an hour in any case: the browser comes back by itself, and is asked again who it is.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::WebState;
-use super::access::Viewer;
+use super::access::{Viewer, Who};
 use super::coalesce::Coalescer;
 use super::error::{Answer, ApiError};
 use super::params::Params;
@@ -27,12 +27,14 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(3600);
+/// How often a stream asks whether its reader may still read.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// `GET /api/v1/live?rollout=ID&device=ID`
 ///
 /// # Errors
 /// 401, 404 for another device or rollout, 422, 503 when too many read already.
-pub async fn stream(request: HttpRequest, state: web::Data<WebState>, _: Viewer, mut params: Params) -> Answer {
+pub async fn stream(request: HttpRequest, state: web::Data<WebState>, viewer: Viewer, mut params: Params) -> Answer {
     let device: Option<DeviceId> = params.take("device");
     let rollout: Option<RolloutId> = params.take("rollout");
     params.finish()?;
@@ -56,6 +58,9 @@ pub async fn stream(request: HttpRequest, state: web::Data<WebState>, _: Viewer,
         ticker,
         stop: state.stop.clone(),
         ends: Instant::now() + LONGEST,
+        asks: interval(ASK_EVERY),
+        who: (*viewer).clone(),
+        state: state.clone(),
         _place: place,
     };
     let stream = unfold(reader, |mut reader| async move {
@@ -75,6 +80,9 @@ struct Reader {
     ticker: Interval,
     stop: watch::Receiver<bool>,
     ends: Instant,
+    asks: Interval,
+    who: Who,
+    state: web::Data<WebState>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -88,6 +96,8 @@ impl Reader {
                 biased;
                 _ = self.stop.wait_for(|stopped| *stopped) => return None,
                 () = tokio::time::sleep_until(self.ends) => return None,
+                // While the database does not answer, nobody can be turned out.
+                _ = self.asks.tick() => if let Ok(false) = self.who.stands(&self.state).await { return None },
                 _ = self.ticker.tick(), if !self.waiting.is_empty() => {
                     self.ready.extend(self.waiting.drain().iter().filter_map(|event| written(event)));
                 }

@@ -7,6 +7,7 @@ pub mod access;
 pub mod api;
 pub mod assets;
 pub mod audit;
+pub mod browser;
 pub mod coalesce;
 pub mod csrf;
 pub mod device_door;
@@ -15,11 +16,14 @@ pub mod error;
 pub mod fuzz;
 pub mod gates;
 pub mod health;
+pub mod interrupted;
 pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod params;
 pub mod routes;
+pub mod second_factor;
+pub mod server_state;
 pub mod session;
 pub mod setup;
 pub mod sign_in;
@@ -37,6 +41,7 @@ use tokio::sync::watch;
 use crate::actors::Fleet;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::Timestamp;
 use crate::store::{Blobs, KeyFolder, Store};
 use gates::Gates;
 use metrics::Metrics;
@@ -50,6 +55,7 @@ pub struct WebState {
     pub keys: KeyFolder,
     pub fleet: Fleet,
     pub clock: Clock,
+    pub started_at: Timestamp,
     /// Turns `true` when the server stops: live streams end then.
     pub stop: watch::Receiver<bool>,
     pub gates: Gates,
@@ -71,7 +77,8 @@ impl WebState {
     ) -> Self {
         let gates = Gates::new(&config.limits, connections);
         let (metrics, pages) = (Metrics::default(), Pages::default());
-        Self { config, store, blobs, keys, fleet, clock, stop, gates, metrics, pages }
+        let started_at = clock.now();
+        Self { config, store, blobs, keys, fleet, clock, started_at, stop, gates, metrics, pages }
     }
 }
 

@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::{HttpMessage as _, web};
 use tracing::Instrument as _;
 
 use super::WebState;
@@ -16,6 +16,10 @@ use super::WebState;
 /// Everything from us, nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                                        frame-ancestors 'none'; form-action 'self'";
+
+/// What a request is called in the log and in the header of its answer; a page about a fault shows it.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,6 +36,7 @@ pub async fn surround(
     let method = request.method().clone();
     let path = request.path().to_owned();
     let state = request.app_data::<web::Data<WebState>>().cloned();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", %id);
     let mut response = next.call(request).instrument(span).await?.map_into_boxed_body();
     let status = response.status().as_u16();

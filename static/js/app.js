@@ -6,5 +6,6 @@ import "./choose.js";
 import "./upload.js";
 import { localise } from "./time.js";
 import "./live.js";
+import "./poll.js";
 
 localise(document);

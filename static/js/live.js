@@ -7,6 +7,7 @@ import { localise, timeElement } from "./time.js";
 
 const page = document.body.dataset.live;
 const banner = document.querySelector("[data-offline]");
+const signedOut = document.querySelector("[data-signed-out]");
 const words = document.querySelector("[data-words]");
 
 /** How often each page fetches its counted parts at most, milliseconds. */
@@ -155,7 +156,7 @@ async function refresh() {
   try {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (response.redirected && new URL(response.url).pathname === "/login") {
-      location.reload();
+      over();
     } else if (response.ok) {
       takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
     }
@@ -173,7 +174,17 @@ function lost() {
   lostTimer ??= setTimeout(() => { banner.hidden = false; }, 3000);
   if (source.readyState === EventSource.CLOSED) {
     setTimeout(connect, 5000 + Math.random() * 10000);
+    // The server answers, and not with a stream: the reader may have been signed out.
+    refreshSoon();
   }
+}
+
+/** The session has ended. What is on the page stays, also what was typed; a form that is sent is kept. */
+function over() {
+  clearTimeout(lostTimer);
+  source?.close();
+  banner.hidden = true;
+  signedOut.hidden = false;
 }
 
 function found() {
@@ -191,7 +202,7 @@ function stream() {
 }
 
 function connect() {
-  if (document.hidden && source === null) {
+  if ((document.hidden && source === null) || !signedOut.hidden) {
     return;
   }
   source?.close();

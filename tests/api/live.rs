@@ -63,3 +63,25 @@ fn streams_are_counted_and_end_with_the_server() {
         assert_eq!(stream.event(), None);
     }
 }
+
+#[test]
+fn a_stream_ends_with_the_user_the_session_or_the_token_it_was_opened_with() {
+    let app = spawn_app();
+    app.user("root", Role::Admin);
+    app.user("ann", Role::Viewer);
+    app.user("bob", Role::Viewer);
+    let token = app.token(Role::Viewer);
+    let (admin, now) = (app.token(Role::Admin), app.clock.now());
+    let mut streams = vec![Stream::open(&app, &token, "/api/v1/live")];
+    streams.extend(["ann", "bob"].map(|name| Stream::with_cookie(&app, &app.cookie(name))));
+    let user = |name: &str| app.wait(app.store.user_by_name(name)).unwrap().unwrap().id;
+    app.delete(&format!("/api/v1/users/{}", user("ann")), &admin).expect(204);
+    let sessions = app.wait(app.store.sign_ins(Some(user("bob")), now)).unwrap();
+    app.delete(&format!("/api/v1/sessions/{}", sessions[0].id), &admin).expect(204);
+    let tokens = app.wait(app.store.api_tokens()).unwrap();
+    let viewers = tokens.iter().find(|token| token.role == Role::Viewer).unwrap();
+    app.delete(&format!("/api/v1/tokens/{}", viewers.id), &admin).expect(204);
+    for stream in &mut streams {
+        assert_eq!(stream.event(), None);
+    }
+}

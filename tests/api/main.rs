@@ -13,5 +13,6 @@ mod openapi;
 mod packages;
 mod rollout_acts;
 mod rollouts;
+mod second_factor;
 mod signing;
 mod stream;

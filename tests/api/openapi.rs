@@ -74,6 +74,7 @@ fn answers_are_as_the_document_says() {
     app.json("POST", "/api/v1/rollouts", &operator, &rollout).expect(201);
     app.json("POST", "/api/v1/enrolment-tokens", &admin, &json!({})).expect(201);
     app.user("ann", Role::Viewer);
+    app.cookie("ann");
     let mut seen = vec![("post", "/api/v1/rollouts/plan", "200", plan)];
     for (path, url) in [
         ("/healthz", "/healthz"),
@@ -92,6 +93,8 @@ fn answers_are_as_the_document_says() {
         ("/api/v1/enrolment-tokens", "/api/v1/enrolment-tokens"),
         ("/api/v1/tokens", "/api/v1/tokens"),
         ("/api/v1/users", "/api/v1/users"),
+        ("/api/v1/sessions", "/api/v1/sessions"),
+        ("/api/v1/server", "/api/v1/server"),
     ] {
         let answer = app.get(url, &admin).expect(200).json();
         assert!(path.ends_with("history") || answer["items"] != json!([]), "{url} shows nothing of its items");

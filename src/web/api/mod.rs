@@ -13,6 +13,8 @@ pub mod packages;
 pub mod rollout_acts;
 pub mod rollout_views;
 pub mod rollouts;
+pub mod server;
+pub mod sessions;
 pub mod signature;
 pub mod upload;
 pub mod users;

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use super::answer::{again, go_done, server_url, show};
 use super::form::{Field, Pairs};
-use super::users::{NewDevice, Once, session};
+use super::users::{NewDevice, Once, session_of};
 use crate::config::DeviceAuthMode;
 use crate::domain::TokenKind;
 use crate::store::secrets::new_token;
@@ -25,7 +25,7 @@ const MOST_HOURS: i64 = 87_600;
 /// # Errors
 /// 403 for others than admins.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
-    let once = session(&admin).and_then(|session| state.pages.take(session, state.clock.now()));
+    let once = session_of(&admin).and_then(|session| state.pages.once.take(session, state.clock.now()));
     let page = NewDevice { once: once.filter(|once| !once.api), ..blank(&request, &state) };
     show(&request, page)
 }
@@ -58,14 +58,14 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     if uses.error.is_some() || hours.error.is_some() {
         return again(&request, NewDevice { uses, hours, ..blank(&request, &state) });
     }
-    let session = session(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
+    let session = session_of(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Enrolment)?;
     let expires_at = lasts.map(|hours| now + TimeDelta::hours(hours));
     let acting = state.acting(&admin, "enrolment_token.add", "", &enrolment_details(limit, expires_at));
     let added = acting.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
-    state.pages.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
+    state.pages.once.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
     Ok(go_to("/enrol", None))
 }
 

@@ -30,9 +30,13 @@ pub mod rollout_form;
 pub mod rollout_policy;
 pub mod rollout_new;
 pub mod rollouts;
+pub mod second_factor;
+pub mod server;
+pub mod sessions;
 pub mod sign_in;
 pub mod user_edit;
 pub mod users;
+pub mod welcome;
 
 #[cfg(test)]
 mod samples;

@@ -20,7 +20,7 @@ use super::rollout_new::{Choice, Choose, Confirm};
 use super::rollouts::{RolloutRow, Rollouts};
 use super::shell::{Page, Shell, Signed, View};
 use super::sign_in::{Login, Setup};
-use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
+use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
 use crate::actors::Why;
 use crate::domain::*;
 use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
@@ -159,7 +159,7 @@ struct Press {
 impl Press {
     fn print<T: View + Serialize>(&mut self, body: T) {
         let mut page = Page { shell: Shell::default(), body };
-        let public = ["setup", "login", "error"].contains(&T::TEMPLATE);
+        let public = ["setup", "login", "login_code", "error"].contains(&T::TEMPLATE);
         let roles = [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)];
         for role in roles.into_iter().filter(|role| public || role.is_some()) {
             page.shell = Shell {
@@ -180,7 +180,8 @@ impl Press {
     }
 
     fn print_in<T: View + Serialize>(&self, language: Language, page: &Page<T>, public: bool, signed_in: bool) {
-        let html = self.templates.render(language, T::TEMPLATE, page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
+        let html =
+            self.templates.render(language, T::TEMPLATE, page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
         assert!(!html.contains("<script>alert"), "{}", T::TEMPLATE);
         assert!(!html.contains("<img src=x"), "{}", T::TEMPLATE);
         for inline in [" style=", " onclick=", "<style", "javascript:"] {
