@@ -95,6 +95,7 @@ field-last_admin = This is the last admin; make another one first.
 field-name = Please use 1 to 64 characters, without spaces at the ends.
 field-other_bytes = This version exists already with other contents; please choose a new version and choose the file again.
 field-again = Please choose the file again.
+field-status_line = Please write one process = pattern a line, or process != pattern.
 field-range = That number is out of range.
 
 ## What was just done

@@ -62,7 +62,7 @@ pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use keys::{KeyFolder, Keys, read_key, write_key};
 pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
-pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage};
+pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage, PackageUse};
 pub use progress::RolloutDevice;
 pub use reports::{RecordBatch, StatusRecord};
 pub use rollout_history::CoursePoint;

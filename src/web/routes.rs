@@ -148,6 +148,7 @@ fn pages() -> Vec<Route> {
         GET "/enrol", ADMIN => pages::enrol::get;
         POST "/enrolment-tokens", ADMIN => pages::enrol::add;
         POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
+        GET "/groups", VIEWER => pages::groups::get;
         POST "/groups", OPERATOR => pages::groups::add;
         POST "/groups/{name}/delete", OPERATOR => pages::groups::delete;
         GET "/packages", VIEWER => pages::packages::get;

@@ -2,6 +2,9 @@
 //!
 //! Templates name a message, `{{t "rollouts-title"}}`; code that has to say something gives its page a [`Phrase`].
 //! A message that is not there, or that wants what it was not given, is a fault of the program, never a blank.
+//!
+//! What the rest of the program says in English (why a rollout paused, what is wrong with a field) is known here by
+//! its English message, `sentence-NAME`, and said by the same message of the page's language.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,8 +15,11 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use serde_json::Value;
 
+mod sentences;
 #[cfg(test)]
 mod tests;
+
+use sentences::Sentences;
 
 #[derive(RustEmbed)]
 #[folder = "locales/"]
@@ -97,6 +103,8 @@ pub enum WordsError {
 /// All messages of one language.
 pub struct Words {
     bundle: FluentBundle<FluentResource>,
+    /// `None` in English, which needs no other words for an English sentence.
+    sentences: Option<Sentences>,
 }
 
 impl Words {
@@ -109,18 +117,16 @@ impl Words {
         let tag = language.tag().parse().map_err(|_| broken(language.tag(), "is no language".to_owned()))?;
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);
         bundle.set_use_isolating(false);
-        bundle.set_formatter(Some(|value, _| match value {
-            FluentValue::Number(number) => whole(number.value).map(grouped),
-            _ => None,
-        }));
-        let folder = format!("{}/", language.tag());
-        for file in Files::iter().filter(|file| file.starts_with(&folder)) {
-            let bytes = Files::get(&file).ok_or_else(|| broken(&file, "is not there".to_owned()))?.data;
-            let text = String::from_utf8(bytes.into_owned()).map_err(|error| broken(&file, error.to_string()))?;
+        bundle.set_formatter(Some(written));
+        for (file, text) in files(language)? {
             let resource = FluentResource::try_new(text).map_err(|(_, why)| broken(&file, format!("{why:?}")))?;
             bundle.add_resource(resource).map_err(|why| broken(&file, format!("{why:?}")))?;
         }
-        Ok(Self { bundle })
+        let sentences = match language {
+            Language::English => None,
+            Language::Chinese => Some(Sentences::new(&files(Language::English)?)?),
+        };
+        Ok(Self { bundle, sentences })
     }
 
     /// When the newest of the files was changed; `None` where that is not known.
@@ -169,10 +175,42 @@ impl Words {
     /// As [`Words::say`].
     pub fn phrase(&self, phrase: &Value) -> Result<String, WordsError> {
         match (phrase, phrase["message"].as_str(), phrase["with"].as_object()) {
-            (Value::String(text), ..) => Ok(text.clone()),
+            (Value::String(text), ..) => Ok(self.sentence(text)),
             (_, Some(message), Some(with)) => self.say(message, with.iter().map(|(name, value)| (name.as_str(), value))),
             _ => Err(WordsError::Unfit { message: phrase.to_string(), why: "is no phrase".to_owned() }),
         }
+    }
+}
+
+impl Words {
+    /// An English sentence of the program in this language; any other text as it is.
+    #[must_use]
+    pub fn sentence(&self, text: &str) -> String {
+        let Some(found) = self.sentences.as_ref().and_then(|known| known.find(text)) else { return text.to_owned() };
+        // A part of a sentence may be a sentence: what is expected, in what is wrong with a filter.
+        let with: Vec<(&str, Value)> =
+            found.with.into_iter().map(|(name, part)| (name, self.sentence(part).into())).collect();
+        self.say(found.message, with.iter().map(|(name, part)| (*name, part))).unwrap_or_else(|_| text.to_owned())
+    }
+}
+
+/// The files of a language, by path, with their text.
+fn files(language: Language) -> Result<Vec<(String, String)>, WordsError> {
+    let folder = format!("{}/", language.tag());
+    let read = |file: Cow<'static, str>| {
+        let broken = |why: String| WordsError::Broken { file: file.to_string(), why };
+        let bytes = Files::get(&file).ok_or_else(|| broken("is not there".to_owned()))?.data;
+        let text = String::from_utf8(bytes.into_owned()).map_err(|error| broken(error.to_string()))?;
+        Ok((file.to_string(), text))
+    };
+    Files::iter().filter(|file| file.starts_with(&folder)).map(read).collect()
+}
+
+/// How numbers are written; `None`: as usual.
+fn written<M>(value: &FluentValue<'_>, _: &M) -> Option<String> {
+    match value {
+        FluentValue::Number(number) => whole(number.value).map(grouped),
+        _ => None,
     }
 }
 

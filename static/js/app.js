@@ -3,6 +3,7 @@
 import "./theme.js";
 import "./copy.js";
 import "./choose.js";
+import "./count.js";
 import "./upload.js";
 import { localise } from "./time.js";
 import "./live.js";

@@ -40,6 +40,22 @@ fn a_devices_stream_has_that_device_only() {
 }
 
 #[test]
+fn a_page_of_some_rows_is_told_of_these_and_that_others_moved() {
+    let app = spawn_app();
+    let token = app.token(Role::Viewer);
+    let key = app.device("t-1", &[]).0;
+    let mut stream = Stream::open(&app, &token, &format!("/api/v1/live?rows={key}"));
+    let _other = Device::connect(&app, "t-2", &[]);
+    assert_eq!(stream.event().unwrap().0, "others");
+    let admin = app.token(Role::Admin);
+    app.json("POST", "/api/v1/devices/t-1/allow-enrolment", &admin, &json!({})).expect(200);
+    let _own = Device::connect(&app, "t-1", &[]);
+    let (name, data) = stream.event().unwrap();
+    assert_eq!((name.as_str(), data["device_id"].as_str()), ("device", Some("t-1")));
+    app.get("/api/v1/live?rows=x", &token).expect(422);
+}
+
+#[test]
 fn who_comes_back_is_told_to_read_anew() {
     let app = spawn_app();
     let auth = bearer(&app.token(Role::Viewer));

@@ -8,6 +8,7 @@ mod device;
 mod devices;
 mod filters;
 mod helpers;
+mod languages;
 mod live;
 mod openapi;
 mod packages;

@@ -155,7 +155,7 @@ async function update(page, origin) {
   step("a new update: choose, plan, back, plan, confirm");
   await page.goto(`${origin}/rollouts/new`);
   assert.equal(await page.inputValue("#version-app1"), "1.1.0", "the newest is chosen already");
-  await page.click("details summary");
+  await page.click("text=Change how carefully");
   await page.fill("#health_window_s", "soon");
   await page.click(".submit button >> text=Plan");
   assert.match(await page.textContent("#health_window_s-error"), /whole number/);

@@ -1,7 +1,7 @@
 //! From a page's struct to an answer.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentType};
+use actix_web::http::header::{self, ContentType, Header as _};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use super::form::{Pairs, query};
@@ -81,7 +81,7 @@ fn here(request: &HttpRequest) -> String {
     let page = match path {
         "/rollouts" | "/rollouts/plan" => "/rollouts/new",
         "/enrolment-tokens" => "/enrol",
-        "/users" | "/packages" | "/login" | "/rollouts/new" => path,
+        "/users" | "/packages" | "/login" | "/rollouts/new" | "/groups" => path,
         _ => "/",
     };
     page.to_owned()

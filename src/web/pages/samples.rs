@@ -10,7 +10,9 @@ use super::audit::{Audit, Line};
 use super::chart::Chart;
 use super::device::{DevicePage, Known};
 use super::devices::{Asked, Beside, DeviceRow, Devices, GroupLink};
+use super::filter_box::FilterBox;
 use super::form::{Field, Pairs};
+use super::groups::{GroupRow, GroupsPage};
 use super::notice::{ConfirmPage, ErrorPage};
 use super::overview::{Attention, Overview};
 use super::packages::{InUse, ModuleSection, Packages, UploadForm};
@@ -23,7 +25,7 @@ use super::sign_in::{Login, Setup};
 use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
 use crate::actors::Why;
 use crate::domain::*;
-use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
+use crate::store::{Group, Keys, ModuleSummary, PackageUse, RolloutDevice, RolloutSummary};
 use crate::web::assets::Assets;
 use crate::web::templates::Templates;
 use crate::web::words::Language;
@@ -130,7 +132,7 @@ fn summary(state: RolloutState, target: Target) -> RolloutSummary {
         ended_at: Some(now()),
         approved_by: Some(HOSTILE.to_owned()),
         takes_back: Some(RolloutId(6)),
-        plan: PlanSummary { devices: 9, offline: 2, assignments: 9, bytes: 4096, ..PlanSummary::default() },
+        plan: PlanSummary { devices: 9, offline: 2, stages: vec![1, 8], assignments: 9, bytes: 4096, ..PlanSummary::default() },
     };
     RolloutSummary { rollout, counts, devices: 9 }
 }
@@ -244,11 +246,12 @@ fn print_fleet(press: &mut Press) {
         press.print(DevicePage::new(known, &a_transfer));
     }
     let signed = Package { signed_by: Some(HOSTILE.to_owned()), signature: Some(String::new()), ..package("1.1") };
+    let uses = [PackageUse { module: module("app1"), version: version("1.2"), rollout: RolloutId(7) }];
     let section = ModuleSection::new(
         &modules()[0],
         vec![package("1.2"), signed],
         Some("/packages?after=x".to_owned()),
-        &Keys::default(),
+        (&Keys::default(), &uses),
     );
     let in_use = InUse { name: "app1".to_owned(), version: "1".to_owned(), rollouts: vec!["7".to_owned()] };
     let mut form = UploadForm::default();
@@ -256,7 +259,7 @@ fn print_fleet(press: &mut Press) {
     let largest = 1 << 30;
     let only = Some(module("app1"));
     press.print(Packages { modules: vec![section], only, form, largest, in_use: Some(in_use) });
-    let bare = ModuleSection::new(&modules()[1], Vec::new(), None, &Keys::default());
+    let bare = ModuleSection::new(&modules()[1], Vec::new(), None, (&Keys::default(), &[]));
     press.print(Packages { modules: vec![bare], only: None, form: UploadForm::default(), largest, in_use: None });
     press.print(Packages { modules: Vec::new(), only: None, form: UploadForm::default(), largest, in_use: None });
 }
@@ -309,6 +312,7 @@ fn print_rollouts(press: &mut Press) {
         page.problem = Some(HOSTILE.to_owned());
         press.print(page);
     }
+    print_groups(press);
     let mut form = RolloutForm::typed(&Pairs::default(), &Policy::default());
     assert_eq!(form.request("anna", &Groups::new()), None);
     form.refuse("policy.stages", HOSTILE);
@@ -336,6 +340,16 @@ fn print_rollouts(press: &mut Press) {
     for (candidates, allow_rollback) in [(0, false), (300, false), (300, true)] {
         press.print(confirm(candidates, allow_rollback, tags.clone()));
     }
+}
+
+fn print_groups(press: &mut Press) {
+    press.print(GroupsPage::default());
+    let filter = Filter::parse("online and name ~ \"<b>\"").unwrap();
+    let group = Group { name: HOSTILE.to_owned(), filter, created_at: now(), created_by: HOSTILE.to_owned() };
+    let mut page = GroupsPage { groups: vec![GroupRow::new(&group, 3)], fitting: Some(0), ..GroupsPage::default() };
+    page.name.refuse(HOSTILE);
+    page.fault = FilterBox::typed("online and").fault;
+    press.print(page);
 }
 
 fn confirm(candidates: i64, allow_rollback: bool, target: Target) -> Confirm {

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `{{t "devices-count" n=total}}` | the message, with what goes into it |
 //! | `{{html "devices-empty" name=name}}` | a message with markup of its own; what goes into it is escaped |
-//! | `{{word "assignment" state}}` | the message `assignment-STATE`; for what has no message, the text itself |
+//! | `{{word "assignment" state}}` | the message `assignment-STATE`; for what has no message, the text as a sentence |
+//! | `{{sentence why}}` | what the program says in English, in the page's language; any other text as it is |
 //! | `{{say reason}}` | a `Phrase` that the page made; nothing for null |
 //! | `{{html "rollout-begun" at=(moment created_at)}}` | a time within a sentence |
 
@@ -23,6 +24,7 @@ pub(super) fn add_helpers(registry: &mut Handlebars<'static>, words: Words) {
     registry.register_helper("t", Box::new(Text(words.clone())));
     registry.register_helper("html", Box::new(Markup(words.clone())));
     registry.register_helper("word", Box::new(Word(words.clone())));
+    registry.register_helper("sentence", Box::new(Said(words.clone())));
     registry.register_helper("say", Box::new(Said(words)));
     registry.register_helper("moment", Box::new(Moment));
 }
@@ -72,7 +74,7 @@ impl HelperDef for Markup {
         for (name, value) in helper.hash() {
             let value = match value.value() {
                 Value::String(text) => html_escape(text).into(),
-                Value::Object(object) if object.len() == 1 && object["html"].is_string() => object["html"].clone(),
+                Value::Object(object) if object.contains_key("html") => object["html"].clone(),
                 phrase @ Value::Object(_) => html_escape(&self.0.phrase(phrase).map_err(failed)?).into(),
                 other => other.clone(),
             };
@@ -94,7 +96,7 @@ impl HelperDef for Word {
     ) -> Result<ScopedJson<'rc>, RenderError> {
         let code = parameter(helper, 1);
         let message = format!("{}-{code}", parameter(helper, 0));
-        let said = if self.0.has(&message) { self.0.say(&message, []).map_err(failed)? } else { code };
+        let said = if self.0.has(&message) { self.0.say(&message, []).map_err(failed)? } else { self.0.sentence(&code) };
         Ok(ScopedJson::Derived(said.into()))
     }
 }

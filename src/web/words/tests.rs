@@ -13,7 +13,7 @@ use crate::domain::{AssignmentState, Role, RolloutState};
 /// Every message of a language with the variables that it wants and the markup that it has.
 fn messages(language: Language) -> BTreeMap<String, (BTreeSet<String>, Vec<String>)> {
     let variable = Regex::new(r"\$([a-z_]+)").unwrap();
-    let markup = Regex::new(r"<[^>]*>").unwrap();
+    let markup = Regex::new(r"</?[a-z][^>]*>").unwrap();
     let mut found = BTreeMap::new();
     for file in Files::iter().filter(|file| file.starts_with(&format!("{}/", language.tag()))) {
         let text = String::from_utf8(Files::get(&file).unwrap().data.into_owned()).unwrap();
@@ -175,4 +175,41 @@ fn a_phrase_is_said_in_each_language() {
     assert_eq!(said, ["2 terminals", "2 台终端"]);
     let text = serde_json::to_value(Phrase::Text("<as it is>".to_owned())).unwrap();
     assert_eq!(Words::new(Language::Chinese).unwrap().phrase(&text).as_deref(), Ok("<as it is>"));
+}
+
+#[test]
+fn sentences_of_the_program_are_said_in_chinese() {
+    let words = Words::new(Language::Chinese).unwrap();
+    assert_eq!(words.sentence("in stage 1, 1 of 2 failed"), "第 1 阶段中，2 个里有 1 个失败");
+    assert_eq!(words.sentence("paused by anna"), "由 anna 暂停");
+    assert_eq!(words.sentence("what a device says"), "what a device says");
+    let paused = "The rollout is paused (2 failed, and the limit is 2). Resume it to go on.";
+    assert_eq!(words.sentence(paused), "升级任务已暂停（已有 2 个失败，上限为 2），继续后才会下发。");
+    assert_eq!(Words::new(Language::English).unwrap().sentence(paused), paused);
+    let fault = crate::domain::Filter::parse("online and").unwrap_err().to_string();
+    assert_ne!(words.sentence(&fault), fault);
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_said_in_chinese() {
+    use crate::domain::{HealthRules, Policy, Stage};
+    let words = Words::new(Language::Chinese).unwrap();
+    let policy = Policy {
+        max_in_flight: 0,
+        attempts: 0,
+        max_failure_percent: 101,
+        bytes_per_second: Some(1),
+        starts_per_minute: Some(0),
+        priority: 101,
+        minimum_sample: 0,
+        stages: vec![Stage::Percent(50.0), Stage::Percent(10.0)],
+        health_window_s: 900,
+        health: HealthRules { max_temperature: Some(0.0), ..HealthRules::default() },
+        ..Policy::default()
+    };
+    let errors = policy.errors();
+    assert!(errors.len() >= 9);
+    for error in errors {
+        assert_ne!(words.sentence(&error.message), error.message, "{}", error.field);
+    }
 }
