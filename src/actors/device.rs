@@ -33,7 +33,9 @@ use super::turns::Turns;
 use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp};
+use crate::domain::{
+    BootId, ConnectionCause, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp,
+};
 use crate::protocol::{self, DeviceMessage, close};
 use crate::store::{Blobs, KeyFolder};
 
@@ -129,6 +131,8 @@ pub struct DeviceActor {
     /// When it was asked to show it.
     asked: Option<Timestamp>,
     closing: bool,
+    /// How the connection ends, as far as it is known: until something says otherwise, it breaks.
+    ended: ConnectionCause,
     /// Says every text back, and has no session.
     #[cfg(feature = "echo")]
     echoes: bool,
@@ -165,6 +169,7 @@ pub(super) fn connect(
         unread: 0,
         asked: None,
         closing: false,
+        ended: ConnectionCause::Lost,
         #[cfg(feature = "echo")]
         echoes: request.path().ends_with("/echo"),
         _place: place,
@@ -199,10 +204,10 @@ impl Actor for DeviceActor {
     fn stopped(&mut self, _: &mut Ctx) {
         self.pusher.stop(&self.links.feed);
         if let Some((key_id, session)) = self.joined.take() {
-            let registry = self.links.registry.clone();
+            let (registry, cause) = (self.links.registry.clone(), self.ended);
             // Must arrive, however full the registry's mailbox is.
             actix::spawn(async move {
-                if let Err(error) = registry.send(Leave { key_id, session }).await {
+                if let Err(error) = registry.send(Leave { key_id, session, cause }).await {
                     debug!(%error, "a goodbye came after the registry's end");
                 }
             });
@@ -317,6 +322,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
             ws::Message::Nop => {}
             ws::Message::Close(reason) => {
                 self.closing = true;
+                self.ended = ConnectionCause::Closed;
                 ctx.close(reason);
                 ctx.stop();
             }

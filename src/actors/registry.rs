@@ -3,6 +3,7 @@
 //! Owns `device -> (address, session number)`. A goodbye with an old number is ignored, so that a late close can't
 //! evict its successor. Keeps no history: that is the store's.
 
+mod leaving;
 mod messages;
 
 use std::collections::HashMap;
@@ -100,6 +101,7 @@ impl RegistryActor {
                 self.counts.add(Count::Clones);
                 warn!(device_id = %before.device_id, "two devices seem to have the same device_id: connections under it \
                     take over from each other again and again");
+                self.raise_clone_alarm(key_id);
             }
             let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
             if let Err(error) = before.door.try_send(close) {
@@ -109,6 +111,15 @@ impl RegistryActor {
         }
         self.tell_online(key_id, &device_id, true, Some(modules));
         Joined { key_id, session, token }
+    }
+
+    fn raise_clone_alarm(&self, key_id: KeyId) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        actix::spawn(async move {
+            if let Err(error) = store.raise_clone_alarm(key_id, now).await {
+                warn!(%key_id, %error, "the alarm could not be saved");
+            }
+        });
     }
 
     fn tell_online(&self, key_id: KeyId, device_id: &DeviceId, online: bool, modules: Option<Modules>) {
@@ -263,60 +274,6 @@ impl Handler<Rejoin> for RegistryActor {
             // The updater ends only with the server.
             let _ = updater.send(FleetEvent::Arrived(arrival)).await;
         })
-    }
-}
-
-impl Handler<Leave> for RegistryActor {
-    type Result = ();
-
-    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
-        let Leave { key_id, session } = leave;
-        if self.connected.get(&key_id).is_none_or(|connected| connected.session != session) {
-            return;
-        }
-        let Some(gone) = self.connected.remove(&key_id) else { return };
-        self.tell_online(key_id, &gone.device_id, false, None);
-        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
-        if self.joining.contains_key(&gone.device_id) {
-            // Its next hello is being saved: a goodbye written now would come behind it.
-            self.leave_unless_back(key_id, gone.device_id, ctx);
-            let told = async move { updater.send(FleetEvent::Departed(key_id, session)).await };
-            ctx.spawn(told.into_actor(self).map(|_, _, _| ()));
-            return;
-        }
-        // Side by side, so that the goodbye keeps its place before a hello that comes next.
-        let saved = async move {
-            futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), store.leave(key_id, now)).1
-        };
-        ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| {
-            registry.left(key_id, gone.device_id, saved, ctx);
-        }));
-    }
-}
-
-impl RegistryActor {
-    fn left(&mut self, key_id: KeyId, device_id: DeviceId, saved: Result<(), StoreError>, ctx: &mut Context<Self>) {
-        if let Err(error) = saved {
-            warn!(%device_id, %error, "a goodbye could not be saved yet");
-            self.leave_unless_back(key_id, device_id, ctx);
-        }
-    }
-
-    /// Saves a goodbye in a while, unless the device is back by then.
-    fn leave_unless_back(&mut self, key_id: KeyId, device_id: DeviceId, ctx: &mut Context<Self>) {
-        ctx.run_later(RETRY_PAUSE, move |registry, ctx| {
-            if registry.connected.contains_key(&key_id) {
-                return;
-            }
-            if registry.joining.contains_key(&device_id) {
-                return registry.leave_unless_back(key_id, device_id, ctx);
-            }
-            let (store, now) = (registry.store.clone(), registry.clock.now());
-            let saved = async move { store.leave(key_id, now).await };
-            ctx.spawn(saved.into_actor(registry).map(move |saved, registry, ctx| {
-                registry.left(key_id, device_id, saved, ctx);
-            }));
-        });
     }
 }
 

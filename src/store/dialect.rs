@@ -66,6 +66,14 @@ impl Sql {
         self
     }
 
+    /// Appends a piece with what is bound to it.
+    #[must_use]
+    pub(super) fn append(mut self, piece: Self) -> Self {
+        self.text.push_str(&piece.text);
+        self.bound.extend(piece.bound);
+        self
+    }
+
     /// Appends `(?, ?, ...)` with these values.
     #[must_use]
     pub(super) fn list<V: Into<Value>>(mut self, values: impl IntoIterator<Item = V>) -> Self {

@@ -10,8 +10,8 @@ use super::dialect::{Columns, Value, last_id};
 use super::matching::samples_of;
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
-use super::{Outcome, Result, Store, tokens};
-use crate::domain::{DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
+use super::{Outcome, Result, Store, connections, tokens};
+use crate::domain::{ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
 
 /// A device says hello.
 #[derive(Debug, Clone)]
@@ -88,12 +88,15 @@ impl Store {
         .await
     }
 
-    /// The device went.
-    pub async fn leave(&self, key_id: KeyId, now: Timestamp) -> Result<()> {
+    /// The device went, and why.
+    pub async fn leave(&self, key_id: KeyId, cause: ConnectionCause, now: Timestamp) -> Result<()> {
         self.write(move |db| {
             let online = devices::table.filter(devices::key_id.eq(key_id.0)).filter(devices::online.eq(true));
             let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
-            Ok(diesel::update(online).set(gone).execute(db).map(drop)?)
+            if diesel::update(online).set(gone).execute(db)? > 0 {
+                connections::append(db, key_id.0, false, cause, now)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -101,6 +104,7 @@ impl Store {
     /// At start: whoever was online when the server ended is offline now.
     pub async fn all_offline(&self, now: Timestamp) -> Result<()> {
         self.write(move |db| {
+            connections::append_all_gone(db, ConnectionCause::ServerEnded, now)?;
             let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
             Ok(diesel::update(devices::table.filter(devices::online.eq(true))).set(gone).execute(db).map(drop)?)
         })
@@ -125,6 +129,7 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     }
     let enrolled = matches!(request.auth, DeviceAuth::Enrolment(_));
     let token = enrolled.then(|| request.new_token_hash.as_str());
+    let took_over = known.as_ref().is_some_and(|row| row.online);
     let (key_id, name, sample) = match known {
         Some(row) => {
             let key_id = welcome_back(db, &row, token, request.now)?;
@@ -132,6 +137,12 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
         }
         None => (create(db, request, token)?, request.device_id.to_string(), None),
     };
+    let cause = match (enrolled, took_over) {
+        (true, _) => ConnectionCause::Enrolled,
+        (false, true) => ConnectionCause::TookOver,
+        (false, false) => ConnectionCause::Hello,
+    };
+    connections::append(db, key_id.0, true, cause, request.now)?;
     save_modules(db, key_id, &request.modules, request.now)?;
     let tags: Vec<(String, String)> = device_tags::table
         .filter(device_tags::key_id.eq(key_id.0))

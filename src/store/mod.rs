@@ -19,9 +19,13 @@ mod way_back;
 mod writer;
 
 mod accounts;
+mod attention;
 mod audit;
+mod connections;
 mod device_list;
 mod devices;
+mod filtering;
+mod fleet_course;
 mod groups;
 mod history;
 mod join;
@@ -33,7 +37,9 @@ mod rollout_history;
 mod rollout_list;
 mod rollouts;
 mod settings;
+mod tagging;
 mod tokens;
+mod views;
 
 mod blobs;
 mod data_dir;
@@ -52,22 +58,26 @@ use writer::Writer;
 
 use crate::domain::AuditEntry;
 
+pub use attention::{FleetState, Watched};
 pub use audit::{AuditCheck, AuditQuery};
 pub use blobs::{BlobCheck, BlobWriter, Blobs};
 pub use cursor::{BadCursor, Page};
 pub use data_dir::DataDir;
 pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
+pub use fleet_course::FleetPoint;
 pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use keys::{KeyFolder, Keys, read_key, write_key};
-pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
+pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, Tail, show, tail};
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage, PackageUse};
 pub use progress::RolloutDevice;
 pub use reports::{RecordBatch, StatusRecord};
 pub use rollout_history::CoursePoint;
 pub use rollout_list::RolloutSummary;
 pub use rollouts::{NewRollout, RolloutChanges};
+pub use tagging::{TagChange, Tagged};
+pub use views::SavedView;
 pub use way_back::Changed;
 
 /// Where and how to open the store.

@@ -117,4 +117,16 @@ diesel::table! {
     audit_head (id) { id -> BigInt, number -> BigInt, hash -> Text, }
 }
 
+diesel::table! {
+    connections (id) {
+        id -> BigInt, key_id -> BigInt, online -> Bool, cause -> Text, happened_at -> BigInt,
+    }
+}
+diesel::table! {
+    fleet_course (counted_at) { counted_at -> BigInt, online -> BigInt, devices -> BigInt, }
+}
+diesel::table! {
+    saved_views (name) { name -> Text, query -> Text, created_at -> BigInt, created_by -> Text, }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(devices, device_status, sessions, users, rollouts, rollout_packages);

@@ -11,7 +11,7 @@ use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::actors::intake::Pending;
 use crate::actors::registry::{Join, Joined, NotJoined, Rejoin};
-use crate::domain::{Caller, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
+use crate::domain::{Caller, CloseCause, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
 use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
@@ -64,6 +64,9 @@ impl DeviceActor {
             SessionEffect::Close(cause) => {
                 let (code, reason) = wire::close_of(cause);
                 self.close(code, reason, ctx);
+                if cause == CloseCause::Silent {
+                    self.ended = ConnectionCause::Silent;
+                }
             }
             SessionEffect::Begin { release, offset } => {
                 self.pusher.begin(self.links.blobs.path(&release.sha256));
@@ -121,6 +124,7 @@ impl DeviceActor {
     pub(super) fn close(&mut self, code: u16, reason: impl Into<String>, ctx: &mut Ctx) {
         if !self.closing {
             self.closing = true;
+            self.ended = wire::ended_by(code);
             let reason = reason.into();
             info!(device_id = ?self.device_id, code, reason, "a connection is closed");
             if matches!(code, 1002..=1011) {

@@ -3,7 +3,9 @@
 use actix_http::ws::{Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 
-use crate::domain::{CloseCause, DeviceId, Doing, Fault, ModuleName, Release, RolloutId, Signed, Version};
+use crate::domain::{
+    CloseCause, ConnectionCause, DeviceId, Doing, Fault, ModuleName, Release, RolloutId, Signed, Version,
+};
 use crate::protocol::{Declined, ErrorCode, MAX_TEXT, Offer, Outcome, ServerMessage, close};
 
 /// Most frames of one message.
@@ -71,6 +73,16 @@ pub(super) fn close_of(cause: CloseCause) -> (u16, &'static str) {
         CloseCause::Silent => (close::POLICY, "nothing was heard for too long"),
         CloseCause::BadMessages => (close::POLICY, "too many messages that cannot be read"),
         CloseCause::Binary => (close::UNSUPPORTED, "devices send text"),
+    }
+}
+
+/// What a close by the server says of why the device went.
+pub(super) const fn ended_by(code: u16) -> ConnectionCause {
+    match code {
+        close::RESTART => ConnectionCause::ServerEnded,
+        close::REVOKED => ConnectionCause::Revoked,
+        close::REPLACED => ConnectionCause::TookOver,
+        _ => ConnectionCause::Fault,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use actix::prelude::*;
 
-use crate::domain::{DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version};
+use crate::domain::{
+    ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version,
+};
 use crate::store::{JoinRefusal, StoreError};
 
 /// What a connection is told.
@@ -56,6 +58,7 @@ pub struct Rejoin {
 pub struct Leave {
     pub key_id: KeyId,
     pub session: SessionNo,
+    pub cause: ConnectionCause,
 }
 
 /// Something to be said to a device, if that session is still its one.

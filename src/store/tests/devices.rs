@@ -14,8 +14,8 @@ fn a_new_device_comes_in_and_a_known_one_comes_back() {
 
         assert_eq!(joined(&store, "t-1", &[("app1", "1.0")], 50).await, key, "taken over while online");
         assert_eq!(store.device_by_key(key).await.unwrap().unwrap().since, at(0), "it never went");
-        store.leave(key, at(60)).await.unwrap();
-        store.leave(key, at(70)).await.unwrap();
+        store.leave(key, ConnectionCause::Lost, at(60)).await.unwrap();
+        store.leave(key, ConnectionCause::Lost, at(70)).await.unwrap();
         let gone = store.device_by_key(key).await.unwrap().unwrap();
         assert_eq!((gone.online, gone.since), (false, at(60)));
         joined(&store, "t-1", &[("app1", "1.0")], 80).await;
@@ -164,7 +164,7 @@ fn devices_are_found_by_every_filter() {
         joined(&store, "a-1", &[("app1", "1.0")], 0).await;
         joined(&store, "b_2", &[("app1", "2.0"), ("app2", "1.0")], 0).await;
         let third = joined(&store, "c-3", &[], 0).await;
-        store.leave(third, at(1)).await.unwrap();
+        store.leave(third, ConnectionCause::Lost, at(1)).await.unwrap();
         store.update_device(&id("a-1"), Some("Größe 100%".to_owned()), None).await.unwrap();
         store.update_device(&id("b_2"), None, Some(tags(&[("region", "east"), ("kind", "bus")]))).await.unwrap();
         store.update_device(&id("c-3"), Some("终端".to_owned()), Some(tags(&[("region", "west")]))).await.unwrap();
@@ -216,7 +216,7 @@ fn paging_visits_every_device_once_while_others_come() {
         for number in 0..23 {
             let key = joined(&store, &format!("t-{number}"), &[], number % 4).await;
             if number % 3 == 0 {
-                store.leave(key, at(number % 5 + 10)).await.unwrap();
+                store.leave(key, ConnectionCause::Lost, at(number % 5 + 10)).await.unwrap();
             }
             if number % 2 == 0 {
                 store
@@ -263,7 +263,7 @@ fn devices_come_in_the_order_asked_for() {
             keys.push(joined(&store, device, &[], seconds).await);
         }
         store.update_device(&id("a"), Some("zebra".to_owned()), None).await.unwrap();
-        store.leave(keys[1], at(9)).await.unwrap();
+        store.leave(keys[1], ConnectionCause::Lost, at(9)).await.unwrap();
         store.record(RecordBatch { reports: vec![record(keys[2], 5, 1.0)], ..RecordBatch::default() }).await.unwrap();
         let sorted = |sort, descending| DeviceQuery { sort, descending, ..DeviceQuery::default() };
         assert_eq!(names(&store, &sorted(DeviceSort::Name, false)).await, ["b", "c", "a"]);

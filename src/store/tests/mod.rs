@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod databases;
 mod devices;
+mod fleet;
 mod reports;
 mod rollouts;
 mod speed;
