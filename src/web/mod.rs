@@ -11,6 +11,7 @@ pub mod coalesce;
 pub mod csrf;
 pub mod device_door;
 pub mod error;
+pub mod fleet_counts;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod gates;
@@ -30,6 +31,7 @@ pub mod words;
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use tokio::sync::watch;
@@ -38,6 +40,7 @@ use crate::actors::Fleet;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Blobs, KeyFolder, Store};
+use fleet_counts::FleetCounts;
 use gates::Gates;
 use metrics::Metrics;
 use pages::Pages;
@@ -55,6 +58,9 @@ pub struct WebState {
     pub gates: Gates,
     pub metrics: Metrics,
     pub pages: Pages,
+    pub counts: FleetCounts,
+    /// What browsers may fetch and from where, on every answer.
+    pub policy: HeaderValue,
 }
 
 impl WebState {
@@ -70,8 +76,9 @@ impl WebState {
         connections: usize,
     ) -> Self {
         let gates = Gates::new(&config.limits, connections);
-        let (metrics, pages) = (Metrics::default(), Pages::default());
-        Self { config, store, blobs, keys, fleet, clock, stop, gates, metrics, pages }
+        let (metrics, pages, counts) = (Metrics::default(), Pages::default(), FleetCounts::default());
+        let policy = surround::policy(&config);
+        Self { config, store, blobs, keys, fleet, clock, stop, gates, metrics, pages, counts, policy }
     }
 }
 

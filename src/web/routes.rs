@@ -6,8 +6,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::api::{
-    api_tokens, audit, devices, enrolment_tokens, groups, modules, openapi, package_file, packages, rollout_acts,
-    rollouts, users,
+    api_tokens, audit, device_csv, device_tags, devices, enrolment_tokens, fleet, groups, modules, openapi,
+    package_file, packages, rollout_acts, rollouts, users, views,
 };
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
@@ -99,10 +99,15 @@ fn api() -> Vec<Route> {
         POST "/api/v1/rollouts/{id}/rollback", OPERATOR => rollout_acts::rollback;
         GET "/api/v1/quarantine", VIEWER => rollout_acts::quarantine;
         GET "/api/v1/devices", VIEWER => devices::all;
+        GET "/api/v1/devices.csv", VIEWER => device_csv::export;
+        POST "/api/v1/device-tags", OPERATOR => device_tags::change;
+        GET "/api/v1/fleet", VIEWER => fleet::state;
+        GET "/api/v1/fleet/course", VIEWER => fleet::course;
         GET "/api/v1/devices/{device_id}", VIEWER => devices::one;
         PATCH "/api/v1/devices/{device_id}", OPERATOR => devices::change;
         DELETE "/api/v1/devices/{device_id}", ADMIN => devices::delete;
         GET "/api/v1/devices/{device_id}/history", VIEWER => devices::history;
+        GET "/api/v1/devices/{device_id}/connections", VIEWER => devices::connections;
         GET "/api/v1/devices/{device_id}/assignments", VIEWER => rollout_acts::history;
         DELETE "/api/v1/devices/{device_id}/quarantine", OPERATOR => rollout_acts::free;
         POST "/api/v1/devices/{device_id}/allow-enrolment", ADMIN => devices::allow_enrolment;
@@ -113,6 +118,9 @@ fn api() -> Vec<Route> {
         GET "/api/v1/groups", VIEWER => groups::all;
         POST "/api/v1/groups", OPERATOR => groups::add;
         DELETE "/api/v1/groups/{name}", OPERATOR => groups::delete;
+        GET "/api/v1/views", VIEWER => views::all;
+        POST "/api/v1/views", OPERATOR => views::add;
+        DELETE "/api/v1/views/{name}", OPERATOR => views::delete;
         GET "/api/v1/tokens", ADMIN => api_tokens::all;
         POST "/api/v1/tokens", ADMIN => api_tokens::add;
         DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
@@ -137,6 +145,7 @@ fn pages() -> Vec<Route> {
         POST "/logout", VIEWER => sign_in::logout;
         GET "/", VIEWER => pages::overview::get;
         GET "/devices", VIEWER => pages::devices::get;
+        POST "/device-tags", OPERATOR => pages::device_tags::change;
         GET "/devices/{device_id}", VIEWER => pages::device::get;
         POST "/devices/{device_id}", OPERATOR => pages::device_edit::change;
         POST "/devices/{device_id}/free", OPERATOR => pages::device_edit::free;
@@ -151,6 +160,8 @@ fn pages() -> Vec<Route> {
         GET "/groups", VIEWER => pages::groups::get;
         POST "/groups", OPERATOR => pages::groups::add;
         POST "/groups/{name}/delete", OPERATOR => pages::groups::delete;
+        POST "/views", OPERATOR => pages::views::add;
+        POST "/views/{name}/delete", OPERATOR => pages::views::delete;
         GET "/packages", VIEWER => pages::packages::get;
         POST "/packages", OPERATOR => pages::packages::add;
         GET "/packages/{name}/{version}/delete", OPERATOR => pages::packages::ask_delete;

@@ -12,10 +12,18 @@ use actix_web::web;
 use tracing::Instrument as _;
 
 use super::WebState;
+use crate::config::Config;
 
-/// Everything from us, nothing inline.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
-                                       frame-ancestors 'none'; form-action 'self'";
+/// Everything from us, nothing inline; pictures also from where the map's tiles are.
+#[must_use]
+pub fn policy(config: &Config) -> HeaderValue {
+    let tiles = config.map.tile_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
+    let text = format!(
+        "default-src 'self'; img-src 'self' data:{tiles}; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'self'"
+    );
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -36,11 +44,15 @@ pub async fn surround(
     let mut response = next.call(request).instrument(span).await?.map_into_boxed_body();
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
+    let mut policy = None;
     if let Some(state) = state {
         state.metrics.count_request(&method, status, seconds);
+        policy = Some(state.policy.clone());
     }
     log(&id, &method, &path, status, seconds);
     insert_headers(response.headers_mut(), &id);
+    let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'self'"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }
 
@@ -67,7 +79,6 @@ fn log(id: &str, method: &Method, path: &str, status: u16, seconds: f64) {
 
 fn insert_headers(headers: &mut HeaderMap, id: &str) {
     let fixed = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),

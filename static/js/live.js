@@ -11,7 +11,7 @@ const banner = document.querySelector("[data-offline]");
 const words = document.querySelector("[data-words]");
 
 /** How often each page fetches its counted parts at most, milliseconds. */
-const REFRESH = { overview: 3000, rollouts: 3000, rollout: 2000, device: 2000, fleet: 10000 };
+const REFRESH = { overview: 3000, rollouts: 3000, rollout: 2000, device: 2000, fleet: 10000, enrol: 1000 };
 /** A hidden page gives its connection back after this: browsers allow six to one server. */
 const HIDDEN_FOR = 10000;
 /** The states in which an assignment says nothing about what the device should run. */
@@ -74,7 +74,7 @@ const onEvent = {
         setVersion(place, event.modules[place.dataset.cell]);
       }
     }
-    if (page === "overview" || page === "fleet" || event.key_id === own.device) {
+    if (page === "overview" || page === "fleet" || page === "enrol" || event.key_id === own.device) {
       refreshSoon();
     }
   },
@@ -157,7 +157,13 @@ function takeOver(fresh) {
     const line = row(next.dataset.key);
     if (line && !line.contains(document.activeElement)) {
       localise(next);
+      // What the reader ticked stays ticked.
+      const ticked = line.querySelector('input[type="checkbox"]')?.checked ?? false;
       line.replaceChildren(...next.childNodes);
+      const box = line.querySelector('input[type="checkbox"]');
+      if (box) {
+        box.checked = ticked;
+      }
     }
   }
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod device;
 mod devices;
 mod filters;
+mod fleet;
 mod helpers;
 mod languages;
 mod live;

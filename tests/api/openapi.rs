@@ -73,6 +73,7 @@ fn answers_are_as_the_document_says() {
     let plan = app.json("POST", "/api/v1/rollouts/plan", &operator, &rollout).expect(200).json();
     app.json("POST", "/api/v1/rollouts", &operator, &rollout).expect(201);
     app.json("POST", "/api/v1/enrolment-tokens", &admin, &json!({})).expect(201);
+    app.json("POST", "/api/v1/views", &operator, &json!({"name": "east", "query": "tag=region%3Deast"})).expect(201);
     app.user("ann", Role::Viewer);
     let mut seen = vec![("post", "/api/v1/rollouts/plan", "200", plan)];
     for (path, url) in [
@@ -81,6 +82,9 @@ fn answers_are_as_the_document_says() {
         ("/api/v1/devices", "/api/v1/devices"),
         ("/api/v1/devices/{device_id}", "/api/v1/devices/t-1"),
         ("/api/v1/devices/{device_id}/history", "/api/v1/devices/t-1/history"),
+        ("/api/v1/devices/{device_id}/connections", "/api/v1/devices/t-1/connections"),
+        ("/api/v1/fleet", "/api/v1/fleet"),
+        ("/api/v1/views", "/api/v1/views"),
         ("/api/v1/packages", "/api/v1/packages"),
         ("/api/v1/packages/{name}/{version}", "/api/v1/packages/app1/2.0.0"),
         ("/api/v1/modules", "/api/v1/modules"),

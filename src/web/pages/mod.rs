@@ -6,6 +6,7 @@
 
 mod answer;
 mod chart;
+mod device_report;
 mod filter_box;
 pub(super) mod form;
 mod modules;
@@ -18,11 +19,15 @@ pub mod audit;
 pub mod course;
 pub mod device;
 pub mod device_edit;
+pub mod device_tags;
 pub mod devices;
 pub mod enrol;
+mod fleet_columns;
+pub(super) mod fleet_query;
 pub mod groups;
 pub mod notice;
 pub mod overview;
+mod overview_day;
 pub mod packages;
 pub mod rollout;
 pub mod rollout_acts;
@@ -33,6 +38,7 @@ pub mod rollouts;
 pub mod sign_in;
 pub mod user_edit;
 pub mod users;
+pub mod views;
 
 #[cfg(test)]
 mod samples;

@@ -57,7 +57,7 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 25] = [
+const DONE: [&str; 29] = [
     "saved",
     "signed_out",
     "password_changed",
@@ -80,6 +80,10 @@ const DONE: [&str; 25] = [
     "device_freed",
     "user_added",
     "user_deleted",
+    "devices_tagged",
+    "devices_tagged_some",
+    "view_saved",
+    "view_deleted",
     "group_saved",
     "group_deleted",
     "token_revoked",

@@ -91,21 +91,6 @@ pub struct Once {
     pub token: String,
 }
 
-/// `/enrol`: how to add a terminal.
-#[derive(Debug, Serialize)]
-pub struct NewDevice {
-    pub uses: Field,
-    pub hours: Field,
-    pub once: Option<Once>,
-    pub server_url: String,
-    /// The server lets anybody in, so that no token is needed.
-    pub open: bool,
-}
-
-impl View for NewDevice {
-    const TEMPLATE: &'static str = "device_new";
-}
-
 /// `/account`: one's own password.
 #[derive(Debug, Default, Serialize)]
 pub struct Account {

@@ -1,6 +1,7 @@
 //! Pages about people, access, and what stands between.
 
 use super::*;
+use crate::web::pages::enrol::{Arrived, NewDevice};
 
 pub(super) fn print(press: &mut Press) {
     let user = |name: &str| User {
@@ -45,7 +46,9 @@ pub(super) fn print(press: &mut Press) {
         last_admin: true,
     });
     for (once, open) in [(None, false), (Some(once), false), (None, true)] {
-        press.print(NewDevice { uses: wrong(), hours: wrong(), once, server_url: HOSTILE.to_owned(), open });
+        let arrivals = if open { vec![Arrived::from(device(true))] } else { Vec::new() };
+        let server_url = HOSTILE.to_owned();
+        press.print(NewDevice { uses: wrong(), hours: wrong(), once, server_url, open, since: now(), arrivals });
     }
     let entry = AuditEntry::new(now(), HOSTILE, HOSTILE, &serde_json::json!({ "a": HOSTILE }));
     let line = Line::new(AuditHead::empty().next(entry.by(HOSTILE, AuditVia::Stranger, Some(Role::Admin))));
