@@ -14,37 +14,40 @@ mod vouching;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix::prelude::*;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, WebsocketContext};
+use bytes::Bytes;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::debug;
 
 use self::guard::{Guard, Watcher};
 use self::push::Pusher;
-use self::wire::Fragments;
+use self::wire::{Fragments, Whole};
+use super::blocks::Blocks;
 use super::counts::Counts;
 use super::intake::{Acks, Intake};
-use super::registry::{Leave, RegistryActor, ToDevice};
+use super::registry::{RegistryActor, Seat, ToDevice};
 use super::turns::Turns;
 use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{BootId, DeviceAuth, DeviceId, Flapping, KeyId, Session, SessionLimits, SessionNo, Timestamp};
+use crate::domain::{BootId, ConnectionCause, DeviceAuth, DeviceId, Flapping, Session, SessionLimits, Timestamp};
 use crate::protocol::{self, DeviceMessage, close};
 use crate::store::{Blobs, KeyFolder};
 
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
 
-/// How often deadlines of the link are looked at.
-const TICK: Duration = Duration::from_secs(1);
+/// How often deadlines of the link are looked at while something is under way.
+const TICK: TimeDelta = TimeDelta::seconds(1);
 
-/// A tick that comes so long after the one before says that the server had no time.
-const LATE: TimeDelta = TimeDelta::seconds(3);
+/// How often at most, where nothing is: most of a large fleet's connections have nothing to do.
+const QUIET_TICK: TimeDelta = TimeDelta::seconds(5);
+
+/// A tick that comes so long after it was due says that the server had no time.
+const LATE: TimeDelta = TimeDelta::seconds(2);
 
 /// The pause after each message when the server is about to be overrun.
 const SLOW_READ: TimeDelta = TimeDelta::seconds(1);
@@ -56,6 +59,7 @@ pub(super) struct Links {
     pub intake: Intake,
     pub feed: Feed,
     pub blobs: Blobs,
+    pub blocks: Blocks,
     pub keys: KeyFolder,
     pub turns: Turns,
     pub flapping: Mutex<Flapping>,
@@ -86,6 +90,7 @@ impl Links {
             intake: intake.clone(),
             feed: feed.clone(),
             blobs,
+            blocks: Blocks::default(),
             keys,
             turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
             flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
@@ -115,7 +120,8 @@ pub struct DeviceActor {
     auth: DeviceAuth,
     session: Session,
     device_id: Option<DeviceId>,
-    joined: Option<(KeyId, SessionNo)>,
+    /// Its place in the registry, once it is known.
+    seat: Option<Seat>,
     fragments: Fragments,
     watcher: Watcher,
     pusher: Pusher,
@@ -125,13 +131,17 @@ pub struct DeviceActor {
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
-    ticked: Timestamp,
+    /// When deadlines are looked at next.
+    tick_at: Timestamp,
+    ticking: Option<SpawnHandle>,
     /// Bytes said since the device last showed that it reads.
     unread: usize,
     /// When it was asked to show it.
     asked: Option<Timestamp>,
     closing: bool,
-    /// Says every text back, and has no session.
+    /// How the connection ends, as far as it is known: until something says otherwise, it breaks.
+    ended: ConnectionCause,
+    /// Says every message back, and has no session.
     #[cfg(feature = "echo")]
     echoes: bool,
     _place: Place,
@@ -147,16 +157,22 @@ pub(super) fn connect(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let now = links.clock.now();
+    let now = links.clock.steady();
     let (acks, acked) = mpsc::unbounded_channel();
     let watcher = Watcher::default();
     let guarded = Guard::new(payload, links.clock.clone(), watcher.clone());
+    #[cfg(feature = "echo")]
+    let (echoes, guarded) =
+        (request.path().ends_with("/echo"), guarded.takes_binary(request.path().ends_with("/echo")));
     let actor = DeviceActor {
         auth,
         session: Session::new(links.limits, now),
         device_id: None,
-        joined: None,
+        seat: None,
+        #[cfg(not(feature = "echo"))]
         fragments: Fragments::default(),
+        #[cfg(feature = "echo")]
+        fragments: Fragments::of_an_echo(echoes),
         watcher,
         pusher: Pusher::default(),
         vouching: vouching::Vouching::default(),
@@ -164,12 +180,14 @@ pub(super) fn connect(
         acks,
         acked: Some(acked),
         pinged: now,
-        ticked: now,
+        tick_at: now,
+        ticking: None,
         unread: 0,
         asked: None,
         closing: false,
+        ended: ConnectionCause::Lost,
         #[cfg(feature = "echo")]
-        echoes: request.path().ends_with("/echo"),
+        echoes,
         _place: place,
         message_bytes: 0,
         links,
@@ -196,28 +214,38 @@ impl Actor for DeviceActor {
         if let Some(mut acked) = self.acked.take() {
             ctx.add_stream(futures_util::stream::poll_fn(move |cx| acked.poll_recv(cx)));
         }
-        ctx.run_interval(TICK, Self::tick);
+        self.tick_later(ctx);
     }
 
     fn stopped(&mut self, _: &mut Ctx) {
         self.pusher.stop(&self.links.feed);
-        if let Some((key_id, session)) = self.joined.take() {
-            let registry = self.links.registry.clone();
-            // Must arrive, however full the registry's mailbox is.
-            actix::spawn(async move {
-                if let Err(error) = registry.send(Leave { key_id, session }).await {
-                    debug!(%error, "a goodbye came after the registry's end");
-                }
-            });
+        if let Some(mut seat) = self.seat.take() {
+            seat.cause = self.ended;
         }
     }
 }
 
 impl DeviceActor {
+    /// Looks at deadlines again: soon while something is under way, later where nothing is.
+    fn tick_later(&mut self, ctx: &mut Ctx) {
+        let pause = match self.session.is_quiet() {
+            true => (self.links.ping / 5).clamp(TICK, QUIET_TICK),
+            false => TICK,
+        };
+        self.tick_at = self.links.clock.steady() + pause;
+        if let Some(ticking) = self.ticking.take() {
+            ctx.cancel_future(ticking);
+        }
+        self.ticking = Some(ctx.run_later(pause.to_std().unwrap_or_default(), |device, ctx| {
+            device.ticking = None;
+            device.tick(ctx);
+            device.tick_later(ctx);
+        }));
+    }
+
     fn tick(&mut self, ctx: &mut Ctx) {
-        let now = self.links.clock.now();
-        let late = now - std::mem::replace(&mut self.ticked, now) > LATE;
-        if late {
+        let now = self.links.clock.steady();
+        if now - self.tick_at > LATE {
             // The server stood still, not the device: what it said meanwhile is heard before it is judged.
             return self.watcher.excuse(now);
         }
@@ -247,7 +275,7 @@ impl DeviceActor {
         if self.echoes {
             return ctx.text(text);
         }
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         self.message_bytes = text.len();
         self.session.spoken(now);
         match protocol::decode(text) {
@@ -260,6 +288,16 @@ impl DeviceActor {
         self.carry_out(ctx);
         self.pump(ctx);
         self.pace();
+    }
+
+    fn on_binary(&mut self, bytes: Bytes, ctx: &mut Ctx) {
+        #[cfg(feature = "echo")]
+        if self.echoes {
+            return ctx.binary(bytes);
+        }
+        drop(bytes);
+        self.session.binary();
+        self.carry_out(ctx);
     }
 
     fn on_message(&mut self, now: Timestamp, message: DeviceMessage) {
@@ -291,7 +329,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
             return;
         }
         self.watcher.taken();
-        self.session.heard(self.links.clock.now());
+        self.session.heard(self.links.clock.steady());
         let message = match message {
             Ok(message) => message,
             Err(error) => {
@@ -304,13 +342,11 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
         };
         match message {
             ws::Message::Text(text) => self.on_text(&text, ctx),
-            ws::Message::Binary(_) => {
-                self.session.binary();
-                self.carry_out(ctx);
-            }
+            ws::Message::Binary(bytes) => self.on_binary(bytes, ctx),
             ws::Message::Continuation(item) => match self.fragments.join(item) {
                 Ok(None) => {}
-                Ok(Some(text)) => self.on_text(&text, ctx),
+                Ok(Some(Whole::Text(text))) => self.on_text(&text, ctx),
+                Ok(Some(Whole::Binary(bytes))) => self.on_binary(bytes, ctx),
                 Err((code, reason)) => self.close(code, reason, ctx),
             },
             ws::Message::Ping(data) => {
@@ -321,6 +357,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
             ws::Message::Nop => {}
             ws::Message::Close(reason) => {
                 self.closing = true;
+                self.ended = ConnectionCause::Closed;
                 ctx.close(reason);
                 ctx.stop();
             }

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::{broadcast, mpsc};
 use tracing::{info, warn};
 
+mod blocks;
 mod counts;
 mod device;
 mod feed;
@@ -353,8 +354,8 @@ impl Fleet {
     /// How many seconds a device is not to be let in, because it connects too often.
     #[must_use]
     pub fn held_off(&self, auth: &DeviceAuth) -> Option<u32> {
-        let DeviceAuth::Device(key_id) = auth else { return None };
-        let held = self.links.flapping().held_off(self.clock.now(), &Caller::Device(*key_id));
+        let DeviceAuth::Device(key_id, _) = auth else { return None };
+        let held = self.links.flapping().held_off(self.clock.steady(), &Caller::Device(*key_id));
         held.inspect(|_| self.counts.add(counts::Count::HeldOff))
     }
 

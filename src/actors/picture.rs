@@ -56,7 +56,7 @@ impl Fleet {
             messages_slowed: self.counts.get(Count::Slowed),
             link_faults: self.counts.get(Count::Fault),
             flapping_refused: self.counts.get(Count::HeldOff),
-            flapping_held: self.links.flapping().held(self.clock.now()),
+            flapping_held: self.links.flapping().held(self.clock.steady()),
             clone_alarms: self.counts.get(Count::Clones),
             transfers_too_slow: self.counts.get(Count::SlowTransfer),
             trouble,

@@ -3,6 +3,8 @@
 //! Owns `device -> (address, session number)`. A goodbye with an old number is ignored, so that a late close can't
 //! evict its successor. Keeps no history: that is the store's.
 
+mod joining;
+mod leaving;
 mod messages;
 
 use std::collections::HashMap;
@@ -12,21 +14,17 @@ use actix::dev::SendError;
 use actix::prelude::*;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::counts::{Count, Counts};
+use super::counts::Counts;
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
-use crate::domain::{
-    Arrival, DeviceAuth, DeviceId, KeyId, LiveEvent, Modules, Recently, Sample, SessionNo, Sha256Hex, Speech, Tags,
-    TokenKind,
-};
+use crate::domain::{Arrival, DeviceId, KeyId, LiveEvent, Modules, Recently, Sample, SessionNo, Speech, Tags};
 use crate::protocol::close;
-use crate::store::secrets::new_token;
-use crate::store::{JoinOutcome, JoinRequest, Store, StoreError};
+use crate::store::Store;
 
 pub use self::messages::{
-    CountConnections, Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, ToDevice,
+    CountConnections, Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice,
 };
 
 /// How many hellos and goodbyes may wait here.
@@ -90,27 +88,13 @@ impl RegistryActor {
         }
     }
 
-    /// The device is on disk: this connection is its one from now on.
-    fn take_in(&mut self, join: Taken) -> Joined {
-        self.last_session += 1;
-        let session = SessionNo(self.last_session);
-        let Taken { key_id, name, tags, sample, token, device_id, modules, sets, door } = join;
-        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, sets, door };
-        if let Some(before) = self.connected.insert(key_id, connected) {
-            info!(device_id = %before.device_id, "another connection took over");
-            if self.takeovers.count(self.clock.now(), key_id) == CLONE_ALARM {
-                self.counts.add(Count::Clones);
-                warn!(device_id = %before.device_id, "two devices seem to have the same device_id: connections under it \
-                    take over from each other again and again");
+    fn raise_clone_alarm(&self, key_id: KeyId) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        actix::spawn(async move {
+            if let Err(error) = store.raise_clone_alarm(key_id, now).await {
+                warn!(%key_id, %error, "the alarm could not be saved");
             }
-            let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
-            if let Err(error) = before.door.try_send(close) {
-                // Full: its socket is stalled, and the link's own timeout ends it. Closed: it is gone already.
-                warn!(device_id = %before.device_id, %error, "the connection before could not be told");
-            }
-        }
-        self.tell_online(key_id, &device_id, true, Some(modules));
-        Joined { key_id, session, token }
+        });
     }
 
     fn tell_online(&self, key_id: KeyId, device_id: &DeviceId, online: bool, modules: Option<Modules>) {
@@ -160,91 +144,11 @@ impl RegistryActor {
     }
 }
 
-/// A device that the store has taken in.
-struct Taken {
-    key_id: KeyId,
-    name: String,
-    tags: Tags,
-    sample: Option<Sample>,
-    token: Option<String>,
-    device_id: DeviceId,
-    modules: Modules,
-    sets: bool,
-    door: Recipient<ToDevice>,
-}
-
 impl Actor for RegistryActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-    }
-}
-
-impl Handler<Join> for RegistryActor {
-    type Result = ResponseActFuture<Self, Result<Joined, NotJoined>>;
-
-    fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
-        let (token, hash) = match join.auth {
-            DeviceAuth::Enrolment(_) => match new_token(TokenKind::Device) {
-                Ok((token, hash)) => (Some(token), hash),
-                Err(error) => {
-                    let trouble = NotJoined::Trouble(StoreError::Unavailable(error.to_string()));
-                    return Box::pin(actix::fut::ready(Err(trouble)));
-                }
-            },
-            DeviceAuth::Open | DeviceAuth::Device(_) => (None, Sha256Hex::of(b"")),
-        };
-        let (store, now) = (self.store.clone(), self.clock.now());
-        let request = JoinRequest {
-            device_id: join.device_id.clone(),
-            auth: join.auth,
-            modules: join.modules.clone(),
-            sets: join.sets,
-            new_token_hash: hash,
-            now,
-        };
-        *self.joining.entry(join.device_id.clone()).or_default() += 1;
-        let saved = async move { store.join(request).await };
-        let taken = saved.into_actor(self).map(move |outcome, registry, _| {
-            registry.no_longer_joining(&join.device_id);
-            match outcome {
-                Ok(JoinOutcome::Joined { key_id, name, tags, sample, enrolled }) => {
-                    let token = token.filter(|_| enrolled);
-                    let Join { device_id, modules, sets, door, .. } = join;
-                    let of_hello = modules.clone();
-                    let taken = Taken { key_id, name, tags, sample, token, device_id, modules: of_hello, sets, door };
-                    let joined = registry.take_in(taken);
-                    Ok((joined, registry.arrival(key_id, modules), registry.updater.clone()))
-                }
-                Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
-                Err(error) => Err(NotJoined::Trouble(error)),
-            }
-        });
-        let told = taken.then(|outcome, registry, _| {
-            async move {
-                let (joined, arrival, updater) = outcome?;
-                if let Some(arrival) = arrival {
-                    // The updater ends only with the server.
-                    let _ = updater.send(FleetEvent::Arrived(arrival)).await;
-                }
-                Ok(joined)
-            }
-            .into_actor(registry)
-        });
-        Box::pin(told)
-    }
-}
-
-impl RegistryActor {
-    /// A hello has been saved, or not.
-    fn no_longer_joining(&mut self, device_id: &DeviceId) {
-        if let Some(count) = self.joining.get_mut(device_id) {
-            *count -= 1;
-            if *count == 0 {
-                self.joining.remove(device_id);
-            }
-        }
     }
 }
 
@@ -270,60 +174,6 @@ impl Handler<Rejoin> for RegistryActor {
             // The updater ends only with the server.
             let _ = updater.send(FleetEvent::Arrived(arrival)).await;
         })
-    }
-}
-
-impl Handler<Leave> for RegistryActor {
-    type Result = ();
-
-    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
-        let Leave { key_id, session } = leave;
-        if self.connected.get(&key_id).is_none_or(|connected| connected.session != session) {
-            return;
-        }
-        let Some(gone) = self.connected.remove(&key_id) else { return };
-        self.tell_online(key_id, &gone.device_id, false, None);
-        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
-        if self.joining.contains_key(&gone.device_id) {
-            // Its next hello is being saved: a goodbye written now would come behind it.
-            self.leave_unless_back(key_id, gone.device_id, ctx);
-            let told = async move { updater.send(FleetEvent::Departed(key_id, session)).await };
-            ctx.spawn(told.into_actor(self).map(|_, _, _| ()));
-            return;
-        }
-        // Side by side, so that the goodbye keeps its place before a hello that comes next.
-        let saved = async move {
-            futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), store.leave(key_id, now)).1
-        };
-        ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| {
-            registry.left(key_id, gone.device_id, saved, ctx);
-        }));
-    }
-}
-
-impl RegistryActor {
-    fn left(&mut self, key_id: KeyId, device_id: DeviceId, saved: Result<(), StoreError>, ctx: &mut Context<Self>) {
-        if let Err(error) = saved {
-            warn!(%device_id, %error, "a goodbye could not be saved yet");
-            self.leave_unless_back(key_id, device_id, ctx);
-        }
-    }
-
-    /// Saves a goodbye in a while, unless the device is back by then.
-    fn leave_unless_back(&mut self, key_id: KeyId, device_id: DeviceId, ctx: &mut Context<Self>) {
-        ctx.run_later(RETRY_PAUSE, move |registry, ctx| {
-            if registry.connected.contains_key(&key_id) {
-                return;
-            }
-            if registry.joining.contains_key(&device_id) {
-                return registry.leave_unless_back(key_id, device_id, ctx);
-            }
-            let (store, now) = (registry.store.clone(), registry.clock.now());
-            let saved = async move { store.leave(key_id, now).await };
-            ctx.spawn(saved.into_actor(registry).map(move |saved, registry, ctx| {
-                registry.left(key_id, device_id, saved, ctx);
-            }));
-        });
     }
 }
 

@@ -22,8 +22,11 @@ use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
 use crate::store::StatusLog;
 use crate::store::{LogPosition, RecordBatch, StatusRecord, Store, StoreError};
 
-/// A group is ripe when it has this many reports ...
+/// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
+/// at once takes few commits ...
 const RIPE_REPORTS: usize = 500;
+/// ... up to so many, which bounds how long the first of them waits.
+const MOST_REPORTS: usize = 4000;
 /// ... or is this old.
 const RIPE_AFTER: Duration = Duration::from_millis(50);
 
@@ -36,6 +39,12 @@ const RUNS_AT_HAND: usize = 200_000;
 
 /// How often old log files and samples are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+
+/// How often the fleet is counted, for the course of the last day.
+const COUNT_EVERY: Duration = Duration::from_secs(FLEET_STEP_S as u64);
+const FLEET_STEP_S: u32 = 300;
+/// After a start devices are given a while to come back before they are counted.
+const FIRST_COUNT: Duration = Duration::from_secs(30);
 
 /// What the ops page shows of it.
 #[derive(Debug, Default)]
@@ -120,8 +129,26 @@ impl StatusLoggerActor {
                 Ok(changes) => info!(changes, "old changes of assignments were deleted"),
                 Err(error) => warn!(%error, "old changes of assignments could not be deleted"),
             }
+            match store.prune_connections(now - days(keep.days)).await {
+                Ok(0) => {}
+                Ok(rows) => info!(rows, "old connections were forgotten"),
+                Err(error) => warn!(%error, "old connections could not be forgotten"),
+            }
         };
         ctx.spawn(done.into_actor(self));
+    }
+}
+
+impl StatusLoggerActor {
+    fn count_fleet(&mut self, ctx: &mut Context<Self>) {
+        let (store, now, keep) = (self.store.clone(), self.clock.now(), self.keep);
+        let keep_from = now - chrono::TimeDelta::days(i64::from(keep.days));
+        let counted = async move {
+            if let Err(error) = store.count_fleet(now, FLEET_STEP_S, keep_from).await {
+                warn!(%error, "the fleet could not be counted");
+            }
+        };
+        ctx.spawn(counted.into_actor(self));
     }
 }
 
@@ -142,6 +169,8 @@ impl Actor for StatusLoggerActor {
             ctx.spawn(run.into_actor(self));
         }
         ctx.run_interval(HOUSEKEEPING, Self::keep_house);
+        ctx.run_later(FIRST_COUNT, Self::count_fleet);
+        ctx.run_interval(COUNT_EVERY, Self::count_fleet);
     }
 }
 
@@ -201,6 +230,11 @@ impl Writer {
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
+        }
+        while group.len() < MOST_REPORTS
+            && let Ok(queued) = self.queue.try_recv()
+        {
+            group.push(queued);
         }
         group
     }
@@ -269,11 +303,7 @@ impl Writer {
                 }
             };
             if is_new {
-                reports.push(StatusRecord {
-                    key_id: pending.key_id,
-                    report: pending.report.clone(),
-                    received_at: pending.received_at,
-                });
+                reports.push(StatusRecord::new(pending.key_id, &pending.report, pending.received_at));
             }
         }
         let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();

@@ -1,14 +1,20 @@
 //! What can be set: file < environment (`FLEETWARD_AGENT_*`) < flags. Nonsense is refused at start, in one line.
 
+mod times;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+
+pub use times::parse_time;
+use times::{half_a_minute, some_time, time};
 
 use super::backoff::Rules;
+use super::supervisor::SupervisorConfig;
 use super::unpack::Caps;
 use crate::domain::{DeviceId, ModuleName};
 
@@ -49,6 +55,12 @@ pub struct Args {
     /// Begin with the first trust document that the server sends
     #[arg(long, env = "FLEETWARD_AGENT_TRUST_FIRST_USE")]
     pub trust_first_use: bool,
+    /// Set by systemd
+    #[arg(long, env = "NOTIFY_SOCKET", hide = true)]
+    pub notify_socket: Option<String>,
+    /// Set by systemd
+    #[arg(long, env = "WATCHDOG_USEC", hide = true)]
+    pub watchdog_usec: Option<u64>,
     /// What to log: error, warn, info, debug, or a filter
     #[arg(long, env = "FLEETWARD_AGENT_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -69,6 +81,8 @@ struct ConfigFile {
     trust_first_use: bool,
     hardware: Option<String>,
     download: Pace,
+    trial: Trial,
+    apps: AppsConfig,
     log: Option<String>,
     modules: BTreeMap<String, ModuleConfig>,
     telemetry: TelemetryConfig,
@@ -103,6 +117,40 @@ impl Default for Pace {
     }
 }
 
+/// What a new version has to show beside its health.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trial {
+    /// Whether the server must have been heard once since the switch.
+    pub reach_server: bool,
+    /// Within this time after it is well.
+    #[serde(deserialize_with = "time")]
+    pub reach_within: Duration,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self { reach_server: true, reach_within: Duration::from_secs(300) }
+    }
+}
+
+/// What programs on the device may say.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppsConfig {
+    /// Where their socket is; none by default.
+    pub socket: Option<PathBuf>,
+    /// How long all of them together may hold one update up.
+    #[serde(deserialize_with = "time")]
+    pub max_delay: Duration,
+}
+
+impl Default for AppsConfig {
+    fn default() -> Self {
+        Self { socket: None, max_delay: Duration::from_secs(300) }
+    }
+}
+
 /// One module: where it is and how it is moved.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +162,9 @@ pub struct ModuleConfig {
     pub start: Option<String>,
     /// Must succeed for a new version to stay.
     pub health: Option<String>,
+    /// Whether it is the agent itself: it is then started by ending, for its launcher to start what is current.
+    #[serde(default)]
+    pub is_agent: bool,
     #[serde(default = "half_a_minute", deserialize_with = "time")]
     pub stop_timeout: Duration,
     #[serde(default = "half_a_minute", deserialize_with = "time")]
@@ -137,6 +188,7 @@ impl ModuleConfig {
             stop: None,
             start: None,
             health: None,
+            is_agent: false,
             stop_timeout: half_a_minute(),
             start_timeout: half_a_minute(),
             health_timeout: half_a_minute(),
@@ -188,8 +240,11 @@ pub struct Config {
     pub ca: Option<PathBuf>,
     pub trust: TrustConfig,
     pub pace: Pace,
+    pub trial: Trial,
+    pub apps: AppsConfig,
     pub telemetry: TelemetryConfig,
     pub reconnect: Rules,
+    pub supervisor: SupervisorConfig,
     pub log: String,
 }
 
@@ -226,8 +281,11 @@ impl Config {
                 hardware: file.hardware,
             },
             pace: file.download,
+            trial: file.trial,
+            apps: file.apps,
             telemetry: file.telemetry,
             reconnect: file.reconnect,
+            supervisor: SupervisorConfig { socket: args.notify_socket, watchdog_usec: args.watchdog_usec },
             log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
         };
         config.check()?;
@@ -249,6 +307,14 @@ impl Config {
             if self.modules.iter().any(|(other, m)| other != name && m.dir == module.dir) {
                 return Err(format!("module {name} shares its folder {} with another", module.dir.display()));
             }
+        }
+        if self.modules.values().filter(|module| module.is_agent).count() > 1 {
+            return Err("is_agent may be true for one module only".into());
+        }
+        if self.modules.values().any(|module| module.is_agent && (module.stop.is_some() || module.start.is_some())) {
+            return Err(
+                "the module with is_agent has no stop and start: the agent ends, and its launcher starts it".into()
+            );
         }
         if self.pace.over.is_zero() {
             return Err("download.over must be more than 0".into());
@@ -311,37 +377,6 @@ fn websocket_url(server: &str) -> Result<String, String> {
     }
     let rest = rest.strip_suffix("/ws").unwrap_or(rest);
     Ok(format!("{scheme}://{rest}/ws"))
-}
-
-/// `500ms`, `30s`, `5m`, `2h`, or seconds.
-///
-/// # Errors
-/// A sentence that says what would be a time.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("a time must be like 500ms, 30s, 5m or 2h, not {text:?}");
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" | "" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
-}
-
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse_time(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    time(deserializer).map(Some)
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::config::ModuleConfig;
 use super::download::{Download, Downloads};
@@ -18,6 +19,8 @@ use crate::domain::Version;
 pub struct Installer {
     pub downloads: Downloads,
     pub config: ModuleConfig,
+    /// Counts what the server is heard to say, and the time in which it must be heard; `None`: it need not be.
+    pub reached: Option<(watch::Receiver<u64>, Duration)>,
 }
 
 /// Between two tries of a health command.
@@ -27,10 +30,21 @@ impl Installer {
     /// Carries out one act of `job` and says how it went. `download` is the finished one, for [`Act::Check`] in the
     /// same run; after a restart the file is read again.
     pub async fn carry_out(self, act: Act, job: Job, download: Option<Download>) -> Event {
-        let outcome = match act {
+        match self.outcome(act, job, download).await {
+            Ok(()) => Event::Done(act),
+            Err(fault) => Event::WentWrong(act, fault),
+        }
+    }
+
+    /// Carries out one act of `job`.
+    ///
+    /// # Errors
+    /// How it went wrong.
+    pub async fn outcome(self, act: Act, job: Job, download: Option<Download>) -> Result<(), Fault> {
+        match act {
             Act::Check => blocking(move || self.check(&job, download)).await,
             Act::Unpack => blocking(move || self.unpack(&job)).await,
-            Act::Switch => blocking(move || self.switch(Some(&job.version))).await,
+            Act::Switch => blocking(move || self.switch_to_new(&job)).await,
             Act::SwitchBack => blocking(move || self.switch(job.from.as_ref())).await,
             Act::Tidy => blocking(move || self.tidy(&job)).await,
             Act::Stop => self.stop(&job, job.from.as_ref()).await,
@@ -40,11 +54,14 @@ impl Installer {
                 Some(old) => self.start(&job, old).await,
                 None => Ok(()),
             },
-            Act::Prove => self.prove(&job).await,
-        };
-        match outcome {
-            Ok(()) => Event::Done(act),
-            Err(fault) => Event::WentWrong(act, fault),
+            Act::Prove => {
+                self.prove(&job).await?;
+                self.reach_server().await
+            }
+            Act::ProveOld => match (&self.config.health, &job.from) {
+                (Some(command), Some(old)) => self.well_once(command, &job, old).await,
+                _ => Ok(()),
+            },
         }
     }
 
@@ -65,7 +82,7 @@ impl Installer {
             "wrong_bytes: {received} bytes with sha256 {found} came; {} bytes with sha256 {expected} were announced",
             job.size
         );
-        Err(Fault { text, package_is_bad: false })
+        Err(Fault::passing(text))
     }
 
     fn unpack(&self, job: &Job) -> Result<(), Fault> {
@@ -76,9 +93,17 @@ impl Installer {
         let workshop = dir.workshop(&job.version);
         unpack::unpack(&self.downloads.path(sha256), &workshop, file_name, self.config.caps()).map_err(|error| {
             let package_is_bad = matches!(error, UnpackError::Refused(_));
-            Fault { text: error.to_string(), package_is_bad }
+            Fault { text: error.to_string(), package_is_bad, module: None }
         })?;
-        dir.adopt(&job.version).map_err(|e| ours("the version's folder cannot be made", &e))
+        // What may still be dropped with its set gets its name at the switch.
+        if job.set.is_some() { Ok(()) } else { adopt(&dir, job) }
+    }
+
+    fn switch_to_new(&self, job: &Job) -> Result<(), Fault> {
+        if job.set.is_some() {
+            adopt(&self.dir(), job)?;
+        }
+        self.switch(Some(&job.version))
     }
 
     fn switch(&self, to: Option<&Version>) -> Result<(), Fault> {
@@ -119,15 +144,7 @@ impl Installer {
             sleep(self.config.settle.unwrap_or_default()).await;
             return Ok(());
         };
-        let deadline = Instant::now() + self.config.health_timeout;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.hook(command, left, job, &job.version).await {
-                Ok(()) => break,
-                Err(fault) if Instant::now() + HEALTH_EVERY >= deadline => return Err(fault),
-                Err(_) => sleep(HEALTH_EVERY).await,
-            }
-        }
+        self.well_once(command, job, &job.version).await?;
         let settled = Instant::now() + self.config.settle.unwrap_or(DEFAULT_SETTLE);
         while Instant::now() < settled {
             sleep(HEALTH_EVERY.min(settled.saturating_duration_since(Instant::now()))).await;
@@ -136,10 +153,30 @@ impl Installer {
         Ok(())
     }
 
+    async fn reach_server(self) -> Result<(), Fault> {
+        let Some((mut heard, within)) = self.reached else { return Ok(()) };
+        match timeout(within, heard.changed()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Fault::passing(format!("the server was not heard within {} s", within.as_secs()))),
+        }
+    }
+
+    async fn well_once(&self, command: &str, job: &Job, version: &Version) -> Result<(), Fault> {
+        let deadline = Instant::now() + self.config.health_timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.hook(command, left, job, version).await {
+                Ok(()) => return Ok(()),
+                Err(fault) if Instant::now() + HEALTH_EVERY >= deadline => return Err(fault),
+                Err(_) => sleep(HEALTH_EVERY).await,
+            }
+        }
+    }
+
     async fn hook(&self, command: &str, within: Duration, job: &Job, version: &Version) -> Result<(), Fault> {
         let folder: PathBuf = self.dir().folder(version);
         let setting = Setting { module: &job.module, version, folder: &folder };
-        hooks::run(command, within, setting).await.map_err(|text| Fault { text, package_is_bad: true })
+        hooks::run(command, within, setting).await.map_err(Fault::of_package)
     }
 
     fn dir(&self) -> ModuleDir {
@@ -150,14 +187,17 @@ impl Installer {
 /// So long a version with a health command has to stay well, where the configuration does not say.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(5);
 
+fn adopt(dir: &ModuleDir, job: &Job) -> Result<(), Fault> {
+    dir.adopt(&job.version).map_err(|e| ours("the version's folder cannot be made", &e))
+}
+
 /// A fault of the device and not of the package.
 fn ours(what: &str, error: &std::io::Error) -> Fault {
-    Fault { text: format!("{what}: {error}"), package_is_bad: false }
+    Fault::passing(format!("{what}: {error}"))
 }
 
 async fn blocking(act: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| {
-        let text = format!("the step ended without an answer: {error}");
-        Err(Fault { text, package_is_bad: false })
-    })
+    tokio::task::spawn_blocking(act)
+        .await
+        .unwrap_or_else(|error| Err(Fault::passing(format!("the step ended without an answer: {error}"))))
 }

@@ -115,21 +115,19 @@ impl Journal {
     /// Those of the file system.
     pub fn finish(&mut self, outcome: Outcome) -> io::Result<()> {
         if let Some(job) = self.entries.active.take() {
-            if let (true, Some(sha256)) = (job.package_is_bad, &job.sha256) {
-                let fresh = || Failure { module: job.module.clone(), version: job.version.clone(), times: 0 };
+            let culprit = job.culprit();
+            if let (true, Some(sha256)) = (job.package_is_bad, &culprit.sha256) {
+                let fresh = || Failure { module: culprit.module.clone(), version: culprit.version.clone(), times: 0 };
                 self.entries.failures.entry(sha256.clone()).or_insert_with(fresh).times += 1;
             }
-            if let (Outcome::Installed, Some(sha256)) = (outcome, &job.sha256) {
-                self.entries.failures.remove(sha256);
+            if outcome == Outcome::Installed {
+                for sha256 in job.members().iter().filter_map(|job| job.sha256.as_ref()) {
+                    self.entries.failures.remove(sha256);
+                }
             }
             // A trial that was reconstructed answers no offer.
             if job.sha256.is_some() {
-                self.entries.untold.push(Untold {
-                    module: job.module,
-                    version: job.version,
-                    outcome,
-                    error: job.error,
-                });
+                self.entries.untold.extend(job.results(outcome));
             }
         }
         self.save()

@@ -35,6 +35,8 @@ pub enum LinkEvent {
     Up(mpsc::UnboundedSender<Outgoing>),
     Text(String),
     Binary(Bytes),
+    /// The server answered a ping, or sent one.
+    Alive,
     /// The message with this receipt is with the kernel.
     Sent(u64),
     /// The connection is over.
@@ -43,10 +45,14 @@ pub enum LinkEvent {
 
 /// A message to be sent.
 #[derive(Debug)]
-pub struct Outgoing {
-    pub text: String,
-    /// Asks for [`LinkEvent::Sent`] with this number.
-    pub receipt: Option<u64>,
+pub enum Outgoing {
+    Text {
+        text: String,
+        /// Asks for [`LinkEvent::Sent`] with this number.
+        receipt: Option<u64>,
+    },
+    /// Asks for [`LinkEvent::Alive`].
+    Ping,
 }
 
 /// How to reach the server.
@@ -200,7 +206,8 @@ async fn take(message: Message, events: &mpsc::Sender<LinkEvent>) -> Option<End>
             return Some(End::of_close(code, &reason));
         }
         // Pings are answered by the socket itself.
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+        Message::Ping(_) | Message::Pong(_) => LinkEvent::Alive,
+        Message::Frame(_) => return None,
     };
     if events.send(event).await.is_err() {
         tracing::debug!("the agent has no ear for this connection any more");
@@ -209,12 +216,16 @@ async fn take(message: Message, events: &mpsc::Sender<LinkEvent>) -> Option<End>
 }
 
 async fn send(socket: &mut Socket, message: Outgoing, events: &mpsc::Sender<LinkEvent>) -> Result<(), String> {
-    match timeout(SEND_WITHIN, socket.send(Message::text(message.text))).await {
+    let (message, receipt) = match message {
+        Outgoing::Text { text, receipt } => (Message::text(text), receipt),
+        Outgoing::Ping => (Message::Ping(Bytes::new()), None),
+    };
+    match timeout(SEND_WITHIN, socket.send(message)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err("the server takes nothing for 30 s".to_owned()),
     }
-    if let Some(receipt) = message.receipt {
+    if let Some(receipt) = receipt {
         let _ = events.send(LinkEvent::Sent(receipt)).await;
     }
     Ok(())

@@ -10,9 +10,12 @@
 //!                 |            '------------+-> failed              v
 //!                 '-> (dropped, the part kept)                 rolling back -> rolled back | failed
 //! ```
+//!
+//! Of a [set](super::set) all but the last go from verified to staged, and on with the last one as one job.
 
 use serde::{Deserialize, Serialize};
 
+use super::set::Set;
 use crate::domain::{Manifest, ModuleName, Sha256Hex, Timestamp, Version, millis_rfc3339};
 use crate::protocol::{Offer, Outcome, PROGRESS_EVERY};
 
@@ -28,6 +31,8 @@ pub enum Stage {
     Received,
     /// Size and sha256 are right and on disk.
     Verified,
+    /// Unpacked under a name of its own; the rest of its set is awaited.
+    Staged,
     /// The new version's folder is complete; the old one still runs.
     Unpacked,
     /// The old version is stopped; `current` is about to change.
@@ -65,12 +70,18 @@ pub struct Job {
     pub error: Option<String>,
     /// Whether that speaks against the package (and not against the link or the disk).
     pub package_is_bad: bool,
+    /// Of a set: which module went wrong, where it was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blamed: Option<ModuleName>,
+    /// Where it is one of several, all or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Box<Set>>,
     /// When the stage was entered.
     #[serde(with = "millis_rfc3339")]
     pub since: Timestamp,
     /// The last progress that was told.
     #[serde(skip)]
-    told: u64,
+    pub(super) told: u64,
 }
 
 /// Something to be done; answered with [`Event::Done`] or [`Event::WentWrong`].
@@ -94,6 +105,8 @@ pub enum Act {
     SwitchBack,
     /// Start the old version.
     StartOld,
+    /// Ask the old version for its health.
+    ProveOld,
     /// Remove what is no longer needed.
     Tidy,
 }
@@ -123,6 +136,22 @@ pub struct Fault {
     pub text: String,
     /// Whether another try of the same bytes would fail the same way.
     pub package_is_bad: bool,
+    /// In a set: whose act it was.
+    pub module: Option<ModuleName>,
+}
+
+impl Fault {
+    /// One that another try may not have: of the link, the disk, the device.
+    #[must_use]
+    pub fn passing(text: impl Into<String>) -> Self {
+        Self { text: text.into(), package_is_bad: false, module: None }
+    }
+
+    /// One of the package's own.
+    #[must_use]
+    pub fn of_package(text: impl Into<String>) -> Self {
+        Self { text: text.into(), package_is_bad: true, module: None }
+    }
 }
 
 /// What is to be done, in order.
@@ -131,6 +160,8 @@ pub enum Effect {
     /// Write the journal; nothing after it may happen before it is on disk.
     Save,
     Do(Act),
+    /// Tell the server that it is staged, and the next of its set may come.
+    Staged,
     /// Tell the server how many bytes are here.
     Progress(u64),
     /// The job is over: with one write of the journal it goes, its result waits to be told, and its failure counts.
@@ -157,6 +188,8 @@ impl Job {
             restarts: 0,
             error: None,
             package_is_bad: false,
+            blamed: None,
+            set: None,
             since: now,
             told: 0,
         }
@@ -176,6 +209,8 @@ impl Job {
             restarts: 0,
             error: None,
             package_is_bad: false,
+            blamed: None,
+            set: None,
             since: now,
             told: 0,
         }
@@ -197,8 +232,8 @@ impl Job {
                 effects
             }
             (Stage::Downloading, Event::Received(bytes)) => self.received(now, bytes),
-            (Stage::Offered | Stage::Downloading, Event::Interrupted) => vec![Effect::Drop],
-            (Stage::Offered | Stage::Downloading, Event::Spoiled(fault)) => {
+            (stage, Event::Interrupted) => self.interrupted(stage),
+            (Stage::Offered | Stage::Downloading | Stage::Staged, Event::Spoiled(fault)) => {
                 self.blame(fault);
                 vec![Effect::Finish(Outcome::Failed)]
             }
@@ -212,7 +247,7 @@ impl Job {
     fn received(&mut self, now: Timestamp, bytes: u64) -> Vec<Effect> {
         if bytes > self.size {
             let text = format!("too_long: {bytes} bytes came, {} were announced", self.size);
-            return self.fail(now, Fault { text, package_is_bad: false });
+            return self.fail(now, Fault::passing(text));
         }
         let mut effects = Vec::new();
         if bytes == self.size || bytes >= self.told + PROGRESS_EVERY {
@@ -225,10 +260,37 @@ impl Job {
         effects
     }
 
+    fn interrupted(&mut self, stage: Stage) -> Vec<Effect> {
+        match stage {
+            Stage::Offered | Stage::Downloading | Stage::Staged => return vec![Effect::Drop],
+            Stage::Received | Stage::Verified if self.awaits_more() => {
+                // Dropped when the act that is under way has ended.
+                self.set.iter_mut().for_each(|set| set.cut = true);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn unpacked(&mut self, now: Timestamp) -> Vec<Effect> {
+        match &self.set {
+            None => self.enter_and(Stage::Unpacked, now, Act::Stop),
+            Some(set) if set.cut => vec![Effect::Drop],
+            Some(set) if !set.to_come.is_empty() => {
+                let saved = self.enter(Stage::Staged, now);
+                saved.into_iter().chain([Effect::Staged]).collect()
+            }
+            Some(_) => {
+                let saved = self.enter(Stage::Unpacked, now);
+                saved.into_iter().chain([Effect::Staged, Effect::Do(Act::Stop)]).collect()
+            }
+        }
+    }
+
     fn done(&mut self, now: Timestamp, act: Act) -> Vec<Effect> {
         match (self.stage, act) {
             (Stage::Received, Act::Check) => self.enter_and(Stage::Verified, now, Act::Unpack),
-            (Stage::Verified, Act::Unpack) => self.enter_and(Stage::Unpacked, now, Act::Stop),
+            (Stage::Verified, Act::Unpack) => self.unpacked(now),
             (Stage::Unpacked, Act::Stop) => self.enter_and(Stage::Switching, now, Act::Switch),
             (Stage::Switching, Act::Switch) => self.enter_and(Stage::Trial, now, Act::Start),
             (Stage::Trial, Act::Start) => vec![Effect::Do(Act::Prove)],
@@ -236,11 +298,12 @@ impl Job {
             (Stage::Committed, Act::Tidy) => vec![Effect::Finish(Outcome::Installed)],
             (Stage::RollingBack, Act::StopNew) => vec![Effect::Do(Act::SwitchBack)],
             // Without an old version there is nothing to start, and nothing that runs again.
-            (Stage::RollingBack, Act::SwitchBack) if self.from.is_none() => {
+            (Stage::RollingBack, Act::SwitchBack) if self.has_no_way_back() => {
                 self.enter_and(Stage::Failed, now, Act::Tidy)
             }
             (Stage::RollingBack, Act::SwitchBack) => vec![Effect::Do(Act::StartOld)],
-            (Stage::RollingBack, Act::StartOld) => self.enter_and(Stage::RolledBack, now, Act::Tidy),
+            (Stage::RollingBack, Act::StartOld) => vec![Effect::Do(Act::ProveOld)],
+            (Stage::RollingBack, Act::ProveOld) => self.enter_and(Stage::RolledBack, now, Act::Tidy),
             (Stage::RolledBack, Act::Tidy) => vec![Effect::Finish(Outcome::RolledBack)],
             (Stage::Failed, Act::Tidy) => vec![Effect::Finish(Outcome::Failed)],
             _ => Vec::new(),
@@ -255,6 +318,11 @@ impl Job {
             (Stage::Unpacked, Act::Stop) | (Stage::RollingBack, Act::StopNew) => self.done(now, act),
             (Stage::Committed | Stage::RolledBack | Stage::Failed, Act::Tidy) => self.done(now, act),
             (Stage::Switching, Act::Switch) | (Stage::Trial, Act::Start | Act::Prove) => self.roll_back(now, fault),
+            (Stage::RollingBack, Act::ProveOld) => {
+                let first = self.error.take().unwrap_or_default();
+                self.error = Some(format!("{first}; and the old version is not well either: {}", fault.text));
+                self.done(now, act)
+            }
             (Stage::RollingBack, Act::SwitchBack | Act::StartOld) => {
                 let first = self.error.take().unwrap_or_default();
                 self.error = Some(format!("{first}; and the old version could not be brought back: {}", fault.text));
@@ -268,9 +336,11 @@ impl Job {
         self.restarts += 1;
         let too_often = self.restarts > MAX_RESTARTS;
         let text = format!("the agent was restarted {} times before it was done", self.restarts);
-        let fault = Fault { text, package_is_bad: true };
+        let fault = Fault::of_package(text);
         match self.stage {
-            Stage::Offered | Stage::Downloading => vec![Effect::Drop],
+            Stage::Offered | Stage::Downloading | Stage::Staged => vec![Effect::Drop],
+            // Nobody sends the rest.
+            Stage::Received | Stage::Verified if self.awaits_more() => vec![Effect::Drop],
             Stage::Received | Stage::Verified if too_often => self.fail(now, fault),
             Stage::Unpacked | Stage::Switching | Stage::Trial if too_often => self.roll_back(now, fault),
             Stage::Received => vec![Effect::Save, Effect::Do(Act::Check)],
@@ -296,6 +366,7 @@ impl Job {
     fn blame(&mut self, fault: Fault) {
         self.error = Some(fault.text);
         self.package_is_bad = fault.package_is_bad;
+        self.blamed = fault.module;
     }
 
     fn enter(&mut self, stage: Stage, now: Timestamp) -> Vec<Effect> {

@@ -19,7 +19,7 @@ fn job(from: Option<&str>, size: u64) -> Job {
 }
 
 fn fault(package_is_bad: bool) -> Fault {
-    Fault { text: "no good".into(), package_is_bad }
+    Fault { text: "no good".into(), package_is_bad, module: None }
 }
 
 /// A device that does what it is told, until it is killed after so many steps.
@@ -71,7 +71,7 @@ impl Device {
                     self.step()?;
                     effects.extend(job.on(clock::now(), done));
                 }
-                Effect::Progress(_) => {}
+                Effect::Progress(_) | Effect::Staged => {}
                 Effect::Drop => self.saved = None,
                 Effect::Finish(outcome) => {
                     self.outcomes.push(outcome);
@@ -97,7 +97,7 @@ impl Device {
         }
         match act {
             Act::Check if !self.part_is_whole => return Event::WentWrong(act, fault(false)),
-            Act::Check | Act::Prove => {}
+            Act::Check | Act::Prove | Act::ProveOld => {}
             Act::Unpack => self.folders.push(job.version.clone()),
             Act::Stop | Act::StopNew => self.process = None,
             Act::Switch => self.current = Some(job.version.clone()),

@@ -17,6 +17,7 @@
 //! - Nothing of a package lands outside its version's folder (`unpack_tests`).
 //! - The device's own token is on disk before anything else is said (`tests/agent`).
 
+pub mod apps;
 pub mod backoff;
 pub mod clock;
 pub mod compare;
@@ -27,8 +28,10 @@ pub mod gauges;
 pub mod gpsd;
 pub mod hooks;
 pub mod install;
+pub mod itself;
 pub mod journal;
 pub mod link;
+pub mod lock;
 pub mod machine;
 pub mod module_dir;
 pub mod outbox;
@@ -36,6 +39,8 @@ pub mod phase;
 pub mod recovery;
 pub mod room;
 pub mod run;
+pub mod supervisor;
+pub mod set;
 pub mod telemetry;
 pub mod token;
 pub mod trust;

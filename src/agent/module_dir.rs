@@ -61,6 +61,7 @@ impl ModuleDir {
     }
 
     /// Makes the (synced) workshop of `version` its folder. A folder of that name from an older install goes first.
+    /// Without a workshop it has been done already.
     ///
     /// # Errors
     /// Those of the file system.
@@ -68,6 +69,9 @@ impl ModuleDir {
         let folder = self.versions().join(version.as_str());
         let aside = self.versions().join(format!(".old-{version}"));
         durable::remove_folder(&aside)?;
+        if !self.workshop(version).exists() && folder.is_dir() {
+            return durable::sync_folder(&self.versions());
+        }
         if folder.exists() {
             fs::rename(&folder, &aside)?;
         }

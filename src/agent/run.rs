@@ -1,6 +1,6 @@
 //! The agent's loop: one task owns outbox, updates and the conversation; link and telemetry run beside it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,17 +10,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::apps::{Apps, door};
 use super::config::Config;
 use super::gauges::Machine;
 use super::link::{Link, LinkEvent, Outgoing};
 use super::machine::Event;
 use super::outbox::Outbox;
 use super::phase::tell_time;
+use super::supervisor::Supervisor;
 use super::telemetry::{self, Telemetry};
 use super::token::Tokens;
 use super::trust::Trusting;
 use super::updates::{Say, Updates};
-use super::{clock, link};
+use super::{clock, link, lock};
 use crate::domain::{BootId, DeviceId, Modules, Report};
 use crate::protocol::{self, DeviceMessage, Hello, ServerMessage};
 
@@ -31,11 +33,20 @@ const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Between two stored reports: at most 8 a second.
 const RESEND_EVERY: Duration = Duration::from_millis(125);
 
+/// Why the agent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// It is to be started again: another version of it is current.
+    StartAgain,
+}
+
 /// Runs the agent until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When the state folder cannot be used, or another agent uses it.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(config: Config) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
@@ -57,11 +68,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the state folder cannot be used, or another agent uses it.
-pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::Result<Ended> {
     let state_dir = config.state_dir.clone();
     let place = || format!("the state folder {}", state_dir.display());
     fs::create_dir_all(&state_dir).with_context(place)?;
-    let _lock = lock(&state_dir)?;
+    let _lock = lock::take(&state_dir)?;
     let tls = link::tls(config.ca.as_deref()).map_err(|error| anyhow!(error))?;
     let tokens = Tokens::open(&state_dir, config.token.clone()).with_context(place)?;
     let interval = config.interval.unwrap_or(DEFAULT_INTERVAL);
@@ -69,12 +80,17 @@ pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::R
     let outbox = outbox.with_context(place)?;
     let (acts, mut act_events) = mpsc::unbounded_channel();
     let trust = Trusting::open(&state_dir, config.device_id.clone(), &config.trust).with_context(place)?;
-    let updates = Updates::open(&state_dir, config.modules.clone(), trust, config.pace, acts).with_context(place)?;
+    let apps = Apps::new(config.apps.max_delay);
+    open_door(config.apps.socket.as_deref(), &apps);
+    let pace = (config.pace, config.trial);
+    let updates = Updates::open(&state_dir, config.modules.clone(), trust, pace, apps.clone(), acts);
+    let updates = updates.with_context(place)?;
 
     let (interval_sender, interval_receiver) = watch::channel(interval);
     let (report_sender, mut reports) = mpsc::channel(4);
     let machine = Box::new(Machine::new(config.telemetry.disks.clone()));
-    let sources = Telemetry::new(config.device_id.clone(), machine, config.telemetry.clone(), config.modules.keys());
+    let sources =
+        Telemetry::new(config.device_id.clone(), machine, config.telemetry.clone(), apps, config.modules.keys());
     tokio::spawn(tell_time(sources, config.device_id.clone(), interval_receiver, report_sender));
     let (link_sender, mut link_events) = mpsc::channel(16);
     let link = Link { url: config.url.clone(), tokens: tokens.clone(), rules: config.reconnect, tls: Some(tls) };
@@ -92,12 +108,15 @@ pub async fn run_until(config: Config, stop: watch::Receiver<bool>) -> anyhow::R
         said: None,
         next_send: Instant::now(),
         dropped: 0,
+        supervisor: Supervisor::new(&config.supervisor),
     };
     let outcome = agent.go(&mut link_events, &mut act_events, &mut reports, stop).await;
     // Unread events must not hold the link while it says goodbye.
     drop(link_events);
     agent.peer = None;
-    let _ = tokio::time::timeout(Duration::from_secs(5), link).await;
+    // One that is to be started again has been told to stop by nobody, and would connect again.
+    let patience = if matches!(outcome, Ok(Ended::StartAgain)) { 1 } else { 5 };
+    let _ = tokio::time::timeout(Duration::from_secs(patience), link).await;
     agent.outbox.close().context("the unsent reports")?;
     outcome
 }
@@ -120,6 +139,7 @@ struct Agent {
     next_send: Instant,
     /// Reports that had to go unsent.
     dropped: u64,
+    supervisor: Supervisor,
 }
 
 impl Agent {
@@ -129,15 +149,21 @@ impl Agent {
         acts: &mut mpsc::UnboundedReceiver<Event>,
         reports: &mut mpsc::Receiver<Report>,
         mut stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Ended> {
         let journal = || "the journal cannot be written";
         self.updates.restart().with_context(journal)?;
+        self.supervisor.ready();
         loop {
+            if self.updates.is_leaving() {
+                tracing::info!("ending, for another version of the agent to be started");
+                return Ok(Ended::StartAgain);
+            }
             let may_send = self.welcomed && self.outbox.has_unsent();
-            let pace_at = self.updates.pace_at();
+            let (pace_at, alive_at) = (self.updates.pace_at(), self.supervisor.due());
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+                () = sleep_until(alive_at.unwrap_or_else(Instant::now)), if alive_at.is_some() => self.supervisor.alive(),
                 Some(event) = acts.recv() => {
                     let say = self.updates.on_event(event).with_context(journal)?;
                     self.say(say);
@@ -173,6 +199,8 @@ impl Agent {
                 let say = self.updates.on_bytes(&bytes)?;
                 self.say(say);
             }
+            LinkEvent::Alive if self.welcomed => self.updates.on_heard(),
+            LinkEvent::Alive => {}
             LinkEvent::Sent(receipt) => self.updates.told(receipt)?,
             LinkEvent::Down => {
                 self.peer = None;
@@ -184,6 +212,9 @@ impl Agent {
     }
 
     fn on_message(&mut self, message: ServerMessage) -> io::Result<()> {
+        if self.welcomed {
+            self.updates.on_heard();
+        }
         let say = match message {
             ServerMessage::Welcome { report_interval_s, device_token, .. } => {
                 if let Some(token) = device_token {
@@ -191,11 +222,12 @@ impl Agent {
                 }
                 self.set_interval(Duration::from_secs(u64::from(report_interval_s)));
                 self.welcomed = true;
+                self.updates.on_heard();
                 self.updates.untold()
             }
-            ServerMessage::UpdateList { update_list, rollout_id, freshness, .. } => {
-                tracing::info!(%rollout_id, packages = update_list.len(), "packages are offered");
-                self.updates.on_offers(update_list, freshness.as_ref())
+            ServerMessage::UpdateList { update_list, rollout_id, all_or_nothing, freshness } => {
+                tracing::info!(%rollout_id, packages = update_list.len(), all_or_nothing, "packages are offered");
+                self.updates.on_offers(update_list, all_or_nothing, freshness.as_ref())
             }
             ServerMessage::Trust { documents } => {
                 self.updates.on_trust(documents);
@@ -268,6 +300,7 @@ impl Agent {
         }
         for say in say {
             match say {
+                Say::AreYouThere => drop(self.peer.as_ref().map(|peer| peer.send(Outgoing::Ping))),
                 Say::Message(message) => self.send(protocol::encode(&message, clock::now()), None),
                 Say::Result(result, receipt) => {
                     let text = protocol::encode(&DeviceMessage::Result(result), clock::now());
@@ -288,7 +321,7 @@ impl Agent {
         let modules = self.updates.running();
         self.said = Some(modules.clone());
         let trust = self.updates.trust_claim();
-        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust, sets: false });
+        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust, sets: true });
         self.send(protocol::encode(&hello, clock::now()), None);
     }
 
@@ -296,23 +329,22 @@ impl Agent {
     /// welcome.
     fn send(&self, text: String, receipt: Option<u64>) {
         if let Some(peer) = &self.peer {
-            let _ = peer.send(Outgoing { text, receipt });
+            let _ = peer.send(Outgoing::Text { text, receipt });
         }
+    }
+}
+
+/// The socket for programs. The agent does its own work without it.
+fn open_door(path: Option<&Path>, apps: &Apps) {
+    let Some(path) = path else { return };
+    match door::open(path) {
+        Ok(listener) => drop(tokio::spawn(door::serve(listener, apps.clone()))),
+        Err(error) => tracing::error!(path = %path.display(), %error, "the socket for programs cannot be made"),
     }
 }
 
 fn capacity(interval: Duration) -> usize {
     (KEPT_FOR.as_millis() / interval.as_millis().max(1)) as usize
-}
-
-/// One agent a state folder; the lock goes with the process.
-fn lock(state_dir: &Path) -> anyhow::Result<File> {
-    let path = state_dir.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
-    let held = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-    held.map_err(|_| anyhow!("another agent uses the state folder {}", state_dir.display()))?;
-    Ok(file)
 }
 
 /// Names this start of the device: when it is another one, what was not synced may be lost.
@@ -334,15 +366,6 @@ fn random_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_second_agent_on_the_same_state_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = lock(folder.path()).unwrap();
-        assert!(lock(folder.path()).unwrap_err().to_string().contains("another agent"));
-        drop(first);
-        lock(folder.path()).unwrap();
-    }
 
     #[test]
     fn a_run_looks_like_a_uuid_and_fits_the_wire() {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::apps::Apps;
 use super::config::TelemetryConfig;
 use super::gauges::{Gauges, Reading};
 use super::gpsd::Gps;
@@ -30,6 +31,7 @@ pub struct Telemetry {
     status: Vec<(String, PathBuf)>,
     gps: Option<Gps>,
     config: TelemetryConfig,
+    apps: Apps,
 }
 
 impl Telemetry {
@@ -38,6 +40,7 @@ impl Telemetry {
         device_id: DeviceId,
         gauges: Box<dyn Gauges>,
         config: TelemetryConfig,
+        apps: Apps,
         modules: impl Iterator<Item = &'a ModuleName>,
     ) -> Self {
         let usual = |name: &ModuleName| (name.to_string(), PathBuf::from(format!("/sdcard0/{name}/status.txt")));
@@ -47,13 +50,14 @@ impl Telemetry {
             config.status.iter().map(|(name, path)| (name.clone(), path.clone())).collect()
         };
         let gps = config.gpsd.clone().map(Gps::watch);
-        Self { device_id, gauges: Some(gauges), status, gps, config }
+        Self { device_id, gauges: Some(gauges), status, gps, config, apps }
     }
 
     /// Makes a report. A source that fails is left out and said in the log; the others count.
     pub async fn report(&mut self, now: Timestamp) -> Report {
-        let extra = self.extra().await;
-        let (reading, status, location) = self.read_blocking().await;
+        let mut extra = self.extra().await;
+        let (reading, mut status, location) = self.read_blocking().await;
+        self.apps.add_to(&mut status, &mut extra);
         let mut fields = Map::new();
         fields.insert("cpu_utilization".into(), json!(reading.cpu_utilization));
         fields.insert("load_average".into(), json!(reading.load_average));
@@ -129,6 +133,20 @@ impl Telemetry {
         }
         extra
     }
+}
+
+/// Whether a report with these fields is one that the server would take.
+///
+/// # Errors
+/// A sentence that says what is wrong with them.
+pub fn check_extra(fields: &Map<String, Value>) -> Result<(), String> {
+    if let Some(name) = fields.keys().find(|name| RESERVED.contains(&name.as_str())) {
+        return Err(format!("a field named {name} is the agent's own"));
+    }
+    let mut all = fields.clone();
+    all.insert("device_id".into(), json!("t"));
+    all.insert("timestamp".into(), json!(0));
+    as_report(all).map(drop)
 }
 
 fn as_report(fields: Map<String, Value>) -> Result<Report, String> {

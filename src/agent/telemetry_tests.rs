@@ -13,7 +13,9 @@ impl Gauges for Fixed {
 
 async fn report(config: TelemetryConfig) -> Report {
     let device_id = DeviceId::new("t-001").unwrap();
-    Telemetry::new(device_id, Box::new(Fixed), config, std::iter::empty()).report(clock::now()).await
+    Telemetry::new(device_id, Box::new(Fixed), config, Apps::new(Default::default()), std::iter::empty())
+        .report(clock::now())
+        .await
 }
 
 #[tokio::test]

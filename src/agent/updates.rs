@@ -2,24 +2,27 @@
 //! what became of it. Says what to send; whether there is a link is not its business.
 
 mod offers;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::config::{ModuleConfig, Pace};
+use super::apps::Apps;
+use super::config::{ModuleConfig, Pace, Trial};
 use super::download::{Download, Downloads};
-use super::install::Installer;
 use super::journal::{Found, Journal, Untold};
-use super::machine::{Act, Effect, Event, Fault, Job};
+use super::machine::{Act, Event, Fault, Job, Stage};
 use super::module_dir::ModuleDir;
+use super::set::Named;
 use super::trust::Trusting;
 use super::{clock, recovery};
 use crate::domain::{Manifest, ModuleName, Modules, Sha256Hex, Signed, Version};
-use crate::protocol::{DeviceMessage, Offer, Outcome, Progress, TrustClaim, UpdateResult};
+use crate::protocol::{DeviceMessage, Offer, Outcome, TrustClaim, UpdateResult};
 
 /// Packages, installs, and what is known of them.
 pub struct Updates {
@@ -28,21 +31,34 @@ pub struct Updates {
     trust: Trusting,
     downloads: Downloads,
     pace: Pace,
+    trial: Trial,
+    apps: Apps,
+    /// Counts what the server is heard to say.
+    heard: watch::Sender<u64>,
     /// From when and from which byte on the pace of the active download is measured.
     paced: (Instant, u64),
     /// Asked for on this connection and not pushed yet.
     wanted: BTreeMap<ModuleName, Asked>,
+    /// What of `wanted` is one set, in the order in which it comes.
+    set: Vec<Named>,
     /// The download of the active job, until it is complete.
     incoming: Option<Download>,
     done: mpsc::UnboundedSender<Event>,
     /// Results that are with the link, by receipt.
     in_flight: Vec<(u64, Untold)>,
+    /// When the server last heard what of a set is staged.
+    told_staged: Instant,
     receipts: u64,
+    /// Another version of the agent itself has to be started: this one is to end.
+    leaving: bool,
     /// The active install began on an earlier connection: this server does not wait for its result.
     carried_over: bool,
     /// Something was declined as busy; a hello after the install has the server offer it again.
     declined_busy: bool,
 }
+
+/// While a set comes in, the server hears this often that what is staged still waits.
+const STAGED_EVERY: Duration = Duration::from_secs(60);
 
 /// A package that was asked for.
 struct Asked {
@@ -55,6 +71,8 @@ struct Asked {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Say {
     Message(DeviceMessage),
+    /// Any answer will do: the server has to be heard.
+    AreYouThere,
     /// Once the link has it, [`Updates::told`] wants to know.
     Result(UpdateResult, u64),
     /// An install is over: [`Updates::untold`] has its result, and what the device runs may have changed.
@@ -73,7 +91,8 @@ impl Updates {
         state_dir: &Path,
         modules: BTreeMap<ModuleName, ModuleConfig>,
         trust: Trusting,
-        pace: Pace,
+        (pace, trial): (Pace, Trial),
+        apps: Apps,
         done: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
         let (mut journal, found) = Journal::open(state_dir)?;
@@ -92,11 +111,17 @@ impl Updates {
             trust,
             downloads,
             pace,
+            trial,
+            apps,
+            heard: watch::Sender::default(),
+            leaving: false,
             paced: (Instant::now(), 0),
             wanted,
+            set: Vec::new(),
             incoming,
             done,
             in_flight,
+            told_staged: Instant::now(),
             receipts,
             carried_over,
             declined_busy,
@@ -126,6 +151,17 @@ impl Updates {
         self.trust.on_connected();
     }
 
+    /// The server was heard.
+    pub fn on_heard(&self) {
+        self.heard.send_modify(|heard| *heard += 1);
+    }
+
+    /// Whether this process is to end, for another version of the agent to be started in its place.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// What the hello says of signatures.
     #[must_use]
     pub fn trust_claim(&self) -> Option<TrustClaim> {
@@ -136,6 +172,7 @@ impl Updates {
     pub fn on_trust(&mut self, documents: Vec<Signed>) {
         if self.trust.on_documents(documents) {
             self.wanted.clear();
+            self.set.clear();
         }
     }
 
@@ -152,31 +189,42 @@ impl Updates {
     ) -> io::Result<Vec<Say>> {
         let fits = |asked: &Asked| asked.offer.version == *version && asked.offer.sha256 == *sha256;
         let asked = self.wanted.remove(module).filter(fits);
-        let Some(Asked { offer, manifest, mut download }) = asked.filter(|_| self.journal.entries.active.is_none())
-        else {
+        let active = self.journal.entries.active.as_ref();
+        let is_next = self.set.first().is_some_and(|next| next.module == *module && next.version == *version);
+        let may_begin = active.is_none_or(|job| job.stage == Stage::Staged && is_next);
+        let Some(Asked { offer, manifest, mut download }) = asked.filter(|_| may_begin) else {
             let error = Some("this package was not asked for".to_owned());
-            return Ok(vec![self.result_once(module, version, error)]);
+            return Ok(vec![self.result_once(module, version, Outcome::Failed, error)]);
         };
         if offset == 0 && download.received() > 0 {
             download.restart()?;
         }
         if offset != download.received() {
             let error = format!("bytes from {offset} come, those from {} were asked for", download.received());
-            return Ok(vec![self.result_once(module, version, Some(error))]);
+            if is_next && self.journal.entries.active.is_some() {
+                // It ends its set.
+                let fault = Fault { module: Some(module.clone()), ..Fault::passing(error) };
+                return self.on_event(Event::Spoiled(fault));
+            }
+            return Ok(vec![self.result_once(module, version, Outcome::Failed, Some(error))]);
         }
         let from = self.running().get(module).cloned();
         let mut job = Job::offered(&offer, from, clock::now());
         job.manifest = manifest;
+        if is_next {
+            self.set.remove(0);
+            job.join(self.journal.entries.active.take(), self.set.clone());
+        }
         self.journal.entries.active = Some(job);
         self.incoming = Some(download);
         self.paced = (Instant::now(), offset);
         self.on_event(Event::Pushed { offset })
     }
 
-    /// A failure that concerns no job; not kept for later.
-    fn result_once(&mut self, module: &ModuleName, version: &Version, error: Option<String>) -> Say {
+    /// A result that means nothing on a later connection; not kept.
+    fn result_once(&mut self, module: &ModuleName, version: &Version, outcome: Outcome, error: Option<String>) -> Say {
         self.receipts += 1;
-        let result = UpdateResult { module: module.clone(), version: version.clone(), outcome: Outcome::Failed, error };
+        let result = UpdateResult { module: module.clone(), version: version.clone(), outcome, error };
         Say::Result(result, self.receipts)
     }
 
@@ -193,10 +241,10 @@ impl Updates {
                 self.on_event(Event::Received(received))
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                self.on_event(Event::Spoiled(Fault { text: error.to_string(), package_is_bad: false }))
+                self.on_event(Event::Spoiled(Fault::passing(error.to_string())))
             }
             Err(error) => {
-                let fault = Fault { text: format!("a package cannot be kept: {error}"), package_is_bad: false };
+                let fault = Fault::passing(format!("a package cannot be kept: {error}"));
                 self.on_event(Event::WentWrong(Act::Check, fault))
             }
         }
@@ -222,7 +270,7 @@ impl Updates {
             return Ok(Vec::new());
         }
         let text = format!("too_slow: {came} bytes came in {seconds} s; {fewest} are the fewest that will do");
-        self.on_event(Event::Spoiled(Fault { text, package_is_bad: false }))
+        self.on_event(Event::Spoiled(Fault::passing(text)))
     }
 
     /// The server calls a package off. What was received is kept; an install that has all its bytes goes on.
@@ -231,12 +279,20 @@ impl Updates {
     /// When the journal cannot be written.
     pub fn on_cancel(&mut self, module: &ModuleName, version: &Version) -> io::Result<Vec<Say>> {
         self.wanted.retain(|name, asked| name != module || asked.offer.version != *version);
-        let is_it = |job: &Job| job.module == *module && job.version == *version;
-        if self.journal.entries.active.as_ref().is_some_and(is_it) {
-            tracing::info!(%module, %version, "the server called a package off");
-            return self.on_event(Event::Interrupted);
+        if self.set.iter().any(|name| name.module == *module) {
+            self.forget_set();
         }
-        Ok(Vec::new())
+        let Some(job) = self.journal.entries.active.as_ref().filter(|job| job.is_about(module, version)) else {
+            return Ok(Vec::new());
+        };
+        tracing::info!(%module, %version, "the server called a package off");
+        if job.set.is_some() && (job.is_receiving() || job.stage == Stage::Staged) {
+            // The others of its set are told to have failed with it.
+            let mut fault = Fault::passing("the server called it off");
+            fault.module = Some(module.clone());
+            return self.on_event(Event::Spoiled(fault));
+        }
+        self.on_event(Event::Interrupted)
     }
 
     /// The link is gone: nothing asked for will come, and results on their way may not have arrived.
@@ -245,6 +301,7 @@ impl Updates {
     /// When the journal cannot be written.
     pub fn on_link_lost(&mut self) -> io::Result<()> {
         self.wanted.clear();
+        self.set.clear();
         self.in_flight.clear();
         self.on_event(Event::Interrupted)?;
         self.carried_over = self.journal.entries.active.is_some();
@@ -277,71 +334,5 @@ impl Updates {
             self.journal.entries.untold.remove(index);
         }
         self.journal.save()
-    }
-
-    /// Gives the machine an event and carries out what it says.
-    ///
-    /// # Errors
-    /// When the journal cannot be written: nothing after that may be done.
-    pub fn on_event(&mut self, event: Event) -> io::Result<Vec<Say>> {
-        let Some(job) = &mut self.journal.entries.active else { return Ok(Vec::new()) };
-        if let Event::WentWrong(act, fault) = &event {
-            tracing::warn!(module = %job.module, version = %job.version, ?act, error = %fault.text, "a step of an install failed");
-        }
-        let mut say = Vec::new();
-        for effect in job.on(clock::now(), event) {
-            match effect {
-                Effect::Save => self.journal.save()?,
-                Effect::Do(act) => self.begin(act),
-                Effect::Progress(received) => say.extend(self.progress(received)),
-                Effect::Drop => {
-                    self.incoming = None;
-                    self.carried_over = false;
-                    self.journal.entries.active = None;
-                    self.journal.save()?;
-                }
-                Effect::Finish(outcome) => say.extend(self.finish(outcome)?),
-            }
-        }
-        Ok(say)
-    }
-
-    fn begin(&mut self, act: Act) {
-        let Some(job) = self.journal.entries.active.clone() else { return };
-        let download = self.incoming.take();
-        let Some(config) = self.modules.get(&job.module).cloned() else {
-            let text = format!("module {} is no longer configured", job.module);
-            let _ = self.done.send(Event::WentWrong(act, Fault { text, package_is_bad: false }));
-            return;
-        };
-        tracing::debug!(module = %job.module, version = %job.version, ?act, "a step of an install");
-        // A device's own health command knows it better than the package's.
-        let health = config.health.clone().or_else(|| job.manifest.as_ref()?.health.clone());
-        let config = ModuleConfig { health, ..config };
-        let (installer, done) = (Installer { downloads: self.downloads.clone(), config }, self.done.clone());
-        tokio::spawn(async move {
-            let event = installer.carry_out(act, job, download).await;
-            let _ = done.send(event);
-        });
-    }
-
-    fn progress(&self, received: u64) -> Option<Say> {
-        let job = self.journal.entries.active.as_ref()?;
-        let progress = Progress { module: job.module.clone(), version: job.version.clone(), received };
-        Some(Say::Message(DeviceMessage::Progress(progress)))
-    }
-
-    fn finish(&mut self, outcome: Outcome) -> io::Result<Vec<Say>> {
-        if let Some(job) = &self.journal.entries.active {
-            let error = job.error.as_deref().unwrap_or_default();
-            tracing::info!(module = %job.module, version = %job.version, ?outcome, error, "an install is over");
-            if let (Outcome::Installed, Some(manifest)) = (outcome, &job.manifest) {
-                self.trust.installed(manifest)?;
-            }
-        }
-        self.incoming = None;
-        self.journal.finish(outcome)?;
-        self.carried_over = false;
-        Ok(vec![Say::News { hello: std::mem::take(&mut self.declined_busy) }])
     }
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fleetward::agent::config::{Args, Config};
+use fleetward::agent::itself::START_AGAIN;
+use fleetward::agent::run::Ended;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -20,7 +22,8 @@ fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match fleetward::agent::run::run(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::StartAgain) => ExitCode::from(START_AGAIN),
         Err(error) => {
             eprintln!("fleetward-agent: {error:#}");
             ExitCode::FAILURE

@@ -38,7 +38,7 @@ impl Audit {
 
 fn export(context: &Context, who: Option<String>) -> Result<(), CliError> {
     let store = context.store()?;
-    let mut query = AuditQuery { who, newest_first: false, after: None, limit: 500 };
+    let mut query = AuditQuery { who, limit: 500, ..AuditQuery::default() };
     loop {
         let place = |bad: crate::store::BadCursor| CliError::Failed(bad.to_string());
         let page = context.wait(store.audit_rows(query.clone()))??.map_err(place)?;

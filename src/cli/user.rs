@@ -36,13 +36,17 @@ enum Action {
     List,
     /// Remove a user; open sessions end
     Remove { name: String },
-    /// Give a user another password
+    /// Give a user another password; open sessions end
     SetPassword {
         name: String,
         /// Read the password from standard input, up to the end of the line
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Take a user's second factor away, for one who lost the telephone and the recovery codes
+    ResetSecondFactor { name: String },
+    /// Sign a user out everywhere
+    SignOut { name: String },
     /// Give a user another role
     SetRole {
         name: String,
@@ -112,7 +116,11 @@ async fn carry_out(store: &Store, (action, hash): Prepared) -> Result<Done, CliE
             Some(_) => Ok(Done::Said(format!("{name} may sign in as {role}"))),
             None => Err(CliError::Failed(format!("there is a user {name} already"))),
         },
-        Action::List => Ok(Done::Listed(store.users().await?.iter().map(document).collect())),
+        Action::List => {
+            let with_factor = store.second_factor_users().await?;
+            let users = store.users().await?;
+            Ok(Done::Listed(users.iter().map(|user| document(user, with_factor.contains(&user.id))).collect()))
+        }
         Action::Remove { name } => {
             let removed = by(store, "user.delete", &name, &json!({})).delete_user(find(store, &name).await?.id).await?;
             said(removed, format!("{name} is removed"), format!("{name} is the last admin and stays"))
@@ -122,6 +130,16 @@ async fn carry_out(store: &Store, (action, hash): Prepared) -> Result<Done, CliE
                 .set_password(find(store, &name).await?.id, &hash)
                 .await?;
             said(set, format!("{name} has a new password"), format!("there is no user {name}"))
+        }
+        Action::ResetSecondFactor { name } => {
+            let id = find(store, &name).await?.id;
+            let reset = by(store, "second_factor.reset", &name, &json!({})).delete_second_factor(id).await?;
+            said(reset, format!("{name} signs in with the password alone"), format!("{name} has no second factor"))
+        }
+        Action::SignOut { name } => {
+            let id = find(store, &name).await?.id;
+            let ended = by(store, "session.end", &name, &json!({ "all": true })).end_sessions(id, None).await?;
+            Ok(Done::Said(format!("{name} is signed out of {ended} browsers")))
         }
         Action::SetRole { name, role } => {
             let set = by(store, "user.set_role", &name, &json!({ "role": role }))
@@ -141,6 +159,7 @@ fn said(done: bool, yes: String, no: String) -> Result<Done, CliError> {
     if done { Ok(Done::Said(yes)) } else { Err(CliError::Failed(no)) }
 }
 
-fn document(user: &domain::User) -> Value {
-    json!({ "name": user.name, "role": user.role, "created_at": millis_rfc3339::text(user.created_at) })
+fn document(user: &domain::User, second_factor: bool) -> Value {
+    let created_at = millis_rfc3339::text(user.created_at);
+    json!({ "name": user.name, "role": user.role, "second_factor": second_factor, "created_at": created_at })
 }

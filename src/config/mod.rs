@@ -59,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     pub history: HistoryConfig,
     pub rollouts: RolloutConfig,
+    pub attention: AttentionConfig,
+    pub map: MapConfig,
     pub limits: Limits,
 }
 
@@ -108,6 +110,36 @@ pub struct HistoryConfig {
     pub thin_after_h: u32,
     /// ... to one sample in this many seconds.
     pub thin_step_s: u32,
+}
+
+/// From where on a device is counted among those that need a person.
+#[derive(Debug, Clone)]
+pub struct AttentionConfig {
+    /// Seconds without a report, while it is connected.
+    pub silent_s: u32,
+    /// Degrees Celsius of its hottest sensor.
+    pub hot_degrees: u32,
+    /// Percent used of its fullest card.
+    pub disk_percent: u32,
+}
+
+/// What maps are drawn on. Without tiles they have an outline of the land, which needs no network.
+#[derive(Debug, Clone, Default)]
+pub struct MapConfig {
+    /// `https://HOST/{z}/{x}/{y}.png`
+    pub tile_url: Option<String>,
+    /// Whom the tiles are from, as their owner wants it shown.
+    pub attribution: String,
+}
+
+impl MapConfig {
+    /// From where browsers fetch tiles: `https://HOST`.
+    #[must_use]
+    pub fn tile_origin(&self) -> Option<String> {
+        let url = self.tile_url.as_deref()?;
+        let host = url.find("://").and_then(|at| url[at + 3..].find('/').map(|end| &url[..at + 3 + end]));
+        host.map(|origin| origin.replace("{s}", "*"))
+    }
 }
 
 /// What holds for every rollout.
@@ -177,6 +209,8 @@ impl Default for Config {
             log: LogConfig { body: true, max_bytes: 64 * MIB, keep_days: 30 },
             history: HistoryConfig { keep_days: 30, thin_after_h: 48, thin_step_s: 600 },
             rollouts: RolloutConfig::default(),
+            attention: AttentionConfig { silent_s: 300, hot_degrees: 80, disk_percent: 90 },
+            map: MapConfig::default(),
             limits: Limits::default(),
         }
     }

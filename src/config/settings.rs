@@ -89,6 +89,23 @@ pub const SETTINGS: &[Setting] = &[
     setting("rollouts.approval", "true or false: whether a second person must agree to a rollout", |c, t| {
         set(&mut c.rollouts.approval, parse(t, "true or false"))
     }),
+    setting(
+        "attention.silent_s",
+        "seconds without a report until a connected device is silent, 1 to 864000",
+        |c, t| set(&mut c.attention.silent_s, within(t, 1..=864_000)),
+    ),
+    setting("attention.hot_degrees", "degrees Celsius above which a device is hot, 1 to 1000", |c, t| {
+        set(&mut c.attention.hot_degrees, within(t, 1..=1000))
+    }),
+    setting("attention.disk_percent", "percent above which a card is full, 1 to 100", |c, t| {
+        set(&mut c.attention.disk_percent, within(t, 1..=100))
+    }),
+    setting("map.tile_url", "a tile server for maps, such as https://tiles.example.org/{z}/{x}/{y}.png", |c, t| {
+        set(&mut c.map.tile_url, tile_url(t).map(Some))
+    }),
+    setting("map.attribution", "whom the tiles are from, shown on the map", |c, t| {
+        set(&mut c.map.attribution, parse(t, "a text"))
+    }),
     setting("limits.connections", "devices connected at once, 0 (by the limit of open files) to 10000000", |c, t| {
         set(&mut c.limits.connections, within(t, 0..=10_000_000))
     }),
@@ -187,6 +204,19 @@ fn public_url(text: &str) -> Result<String, String> {
     match host {
         Some(host) if plain(host.trim_end_matches('/')) => Ok(text.trim_end_matches('/').to_owned()),
         _ => Err(format!("must be a URL like https://fleet.example.org, not {text:?}")),
+    }
+}
+
+/// The origin goes into the policy that browsers are given, so it is a plain one.
+fn tile_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |host: &str| {
+        !host.is_empty() && host.replace("{s}", "s").bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
+    };
+    let whole = ["{z}", "{x}", "{y}"].iter().all(|part| text.contains(part));
+    match rest.and_then(|rest| rest.split_once('/')) {
+        Some((host, _)) if plain(host) && whole => Ok(text.to_owned()),
+        _ => Err(format!("must be a URL like https://tiles.example.org/{{z}}/{{x}}/{{y}}.png, not {text:?}")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyId, Timestamp};
+use super::{KeyId, Sha256Hex, Timestamp};
 
 /// What a user or a token may do; each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,35 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// A browser in which a person is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// What it is called where it is to be ended: of no use to sign in with.
+    pub id: String,
+    pub user_id: i64,
+    pub user_name: String,
+    /// `None` for one from before this was kept.
+    pub began_at: Option<Timestamp>,
+    pub seen_at: Option<Timestamp>,
+    /// Empty where it is not known.
+    pub address: String,
+    /// Such as `Firefox, Linux`; empty where it is not known.
+    pub browser: String,
+    pub expires_at: Timestamp,
+}
+
+/// A secret that a person's telephone shares with the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Base32.
+    pub secret: String,
+    pub since: Timestamp,
+    /// The time step of the code that was used last.
+    pub last_step: u64,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes: u32,
+}
+
 /// The name of a user or of a token: 1 to 64 printable characters, no space at either end.
 ///
 /// # Errors
@@ -112,12 +141,12 @@ pub struct EnrolmentToken {
 }
 
 /// By what right a connection asks to be a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceAuth {
     /// The server lets anybody be any device.
     Open,
     /// An enrolment token, by its row.
     Enrolment(i64),
-    /// This device's own token.
-    Device(KeyId),
+    /// This device's own token, with its hash: it counts only as long as it is the device's.
+    Device(KeyId, Sha256Hex),
 }

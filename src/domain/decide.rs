@@ -160,6 +160,22 @@ fn settled(row: &Assignment) -> Option<Reason> {
     }
 }
 
+impl Limit {
+    fn sentence(self) -> String {
+        match self {
+            Self::InFlight(limit) => {
+                format!("{limit} updates are under way, which is the rollout's limit. It is next when one ends.")
+            }
+            Self::StartsPerMinute(limit) => {
+                format!("{limit} terminals were asked in the last minute, which is the rollout's limit.")
+            }
+            Self::Fleet(limit) => format!(
+                "{limit} updates are under way in all rollouts, which is the server's limit. It is next when one ends."
+            ),
+        }
+    }
+}
+
 impl Reason {
     /// The one spelling, for programs.
     #[must_use]
@@ -207,15 +223,7 @@ impl Reason {
             Self::StageNotOpen { stage, stages } => format!(
                 "It is in stage {stage} of {stages}, which opens when the stage before has been seen to run well."
             ),
-            Self::LimitReached(Limit::InFlight(limit)) => {
-                format!("{limit} updates are under way, which is the rollout's limit. It is next when one ends.")
-            }
-            Self::LimitReached(Limit::StartsPerMinute(limit)) => {
-                format!("{limit} terminals were asked in the last minute, which is the rollout's limit.")
-            }
-            Self::LimitReached(Limit::Fleet(limit)) => format!(
-                "{limit} updates are under way in all rollouts, which is the server's limit. It is next when one ends."
-            ),
+            Self::LimitReached(limit) => limit.sentence(),
             Self::ConditionNotMet(condition) => format!(
                 "By its last report it does not meet the rollout's condition ({condition}). It is asked when a report does."
             ),

@@ -54,8 +54,9 @@ pub const MAX_FILTER_BYTES: usize = 4096;
 /// Parentheses and `not`s within each other.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// What was read: a condition on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Tree {
+pub enum Tree {
     /// Two or more.
     Or(Vec<Tree>),
     /// Two or more.
@@ -67,15 +68,17 @@ enum Tree {
     Number(NumberField, NumberTest),
 }
 
+/// A text of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum TextField {
+pub enum TextField {
     Id,
     Name,
     Tag(String),
 }
 
+/// What a text is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum TextTest {
+pub enum TextTest {
     Is(String),
     IsNot(String),
     Contains(String),
@@ -84,8 +87,9 @@ enum TextTest {
     Present,
 }
 
+/// What a module's version is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum VersionTest {
+pub enum VersionTest {
     Compare(Comparison, Version),
     Contains(String),
     In(Vec<Version>),
@@ -93,8 +97,9 @@ enum VersionTest {
     Present,
 }
 
+/// A number of the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NumberField {
+pub enum NumberField {
     Cpu,
     Load,
     Temperature,
@@ -104,16 +109,18 @@ enum NumberField {
     Longitude,
 }
 
+/// What a number is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum NumberTest {
+pub enum NumberTest {
     Compare(Comparison, Finite),
     In(Vec<Finite>),
     Absent,
     Present,
 }
 
+/// How two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
+pub enum Comparison {
     Is,
     IsNot,
     Below,
@@ -124,7 +131,15 @@ enum Comparison {
 
 /// A number that equals itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Finite(f64);
+pub struct Finite(f64);
+
+impl Finite {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
 
 impl Eq for Finite {}
 
@@ -153,6 +168,12 @@ impl Filter {
     #[must_use]
     pub fn asks_for_numbers(&self) -> bool {
         self.tree.asks_for_numbers()
+    }
+
+    /// What was read.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// Whether this device is meant.

@@ -30,6 +30,19 @@ const FROM: [(u32, Load); 5] = [
 ];
 
 impl Load {
+    /// The one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::HoldsLive => "holds_live",
+            Self::HoldsHistory => "holds_history",
+            Self::HoldsTransfers => "holds_transfers",
+            Self::HoldsConnections => "holds_connections",
+            Self::ReadsSlowly => "reads_slowly",
+        }
+    }
+
     /// The load of an intake that is this full, of a hundred.
     #[must_use]
     pub fn of(percent: u32) -> Self {

@@ -4,8 +4,10 @@
 
 mod account;
 mod assignment;
+mod attention;
 mod audit;
 mod budget;
+mod connection;
 mod course;
 mod decide;
 mod device;
@@ -35,16 +37,23 @@ mod window;
 
 pub mod millis_rfc3339;
 
-pub use account::{ApiToken, DeviceAuth, EnrolmentToken, Role, User, check_account_name, check_password};
+pub use account::{
+    ApiToken, DeviceAuth, EnrolmentToken, Role, SecondFactor, SignIn, User, check_account_name, check_password,
+};
 pub use assignment::{Assignment, AssignmentState, Counts};
+pub use attention::{Attention, AttentionLimits, NoAttention};
 pub use audit::{AuditEntry, AuditHead, AuditRow, AuditVia};
 pub use budget::Budget;
+pub use connection::{ConnectionCause, ConnectionEvent, NoCause};
 pub use course::{OpenCourse, Turn};
 pub use decide::{Decision, Facts, Limit, Reason, Standing, decide};
 pub use device::{Device, Modules, Status, Tags, VersionChange};
 pub use effects::{Effects, OfferSpeech, QUARANTINE_AFTER, Speech, Strike, Transition};
 pub use engine::{Answer, Arrival, Doing, Engine, Refusal};
-pub use filter::{Filter, FilterError, MAX_FILTER_BYTES, Subject};
+pub use filter::{
+    Comparison, Filter, FilterError, MAX_FILTER_BYTES, NumberField, NumberTest, Subject, TextField, TextTest,
+    Tree as FilterTree, VersionTest,
+};
 pub use flapping::{Caller, Flapping, HeldOff, Recently};
 pub use health::{HealthRules, StatusRule, Vitals};
 pub use live::LiveEvent;

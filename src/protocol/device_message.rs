@@ -1,14 +1,10 @@
-//! What a device says to the server: read by shape or `type`, and (for the agent and the simulator) written.
-
-mod written;
+//! What a device says to the server: read by shape or `type`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-pub use written::encode;
-
-use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient};
+use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient, plain_report};
 use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Version};
 
 type Result<T> = std::result::Result<T, ProtocolError>;
@@ -151,6 +147,14 @@ pub fn decode(text: &str) -> std::result::Result<DeviceMessage, (ProtocolError, 
         let message = format!("a message is at most {MAX_TEXT} bytes");
         return Err((ProtocolError::new(ErrorCode::TooLarge, message), None));
     }
+    match plain_report::read(text) {
+        Some(report) => Ok(DeviceMessage::Report(Box::new(report))),
+        None => decode_any(text),
+    }
+}
+
+/// The whole protocol, with all its leniency.
+pub(super) fn decode_any(text: &str) -> std::result::Result<DeviceMessage, (ProtocolError, Option<u64>)> {
     let value: Value = serde_json::from_str(text)
         .map_err(|error| (ProtocolError::new(ErrorCode::BadJson, format!("not JSON: {error}")), None))?;
     let seq = value.get("seq").and_then(Value::as_u64);

@@ -128,8 +128,11 @@ pub(super) fn location(value: &Value) -> Result<Option<Location>> {
         Value::Object(_) => of_object(value)?,
         _ => return Err(ProtocolError::bad("location must be an object or [latitude, longitude, altitude]")),
     };
-    let on_earth = |l: &Location| l.latitude.abs() <= 90.0 && l.longitude.abs() <= 180.0;
-    Ok(found.filter(on_earth))
+    Ok(found.filter(is_on_earth))
+}
+
+pub(super) fn is_on_earth(place: &Location) -> bool {
+    place.latitude.abs() <= 90.0 && place.longitude.abs() <= 180.0
 }
 
 fn of_object(object: &Value) -> Result<Option<Location>> {

@@ -4,13 +4,16 @@
 //! Read leniently, written strictly. `docs/protocol.md` is the contract; `tests/wire` holds it as golden files.
 
 mod device_message;
+mod device_writing;
 mod lenient;
+mod plain_report;
 mod server_message;
 
 pub use device_message::{
     DeclineReason, Declined, DeviceMessage, Hello, Outcome, Progress, ReportMessage, TrustClaim, UpdateReply,
-    UpdateResult, Wanted, decode, encode,
+    UpdateResult, Wanted, decode,
 };
+pub use device_writing::encode;
 pub use server_message::{Offer, ServerMessage};
 
 /// The version of the protocol that `welcome` tells.

@@ -1,15 +1,13 @@
-//! Users and their sessions. There is always an admin once there was one.
+//! Users. There is always an admin once there was one.
 
 use diesel::prelude::*;
 
 use super::connection::Db;
-use super::dialect::{Columns, Value, last_id};
+use super::dialect::last_id;
 use super::schema::{sessions, users};
 use super::stored::{NAME, fit, instant, millis, parsed};
 use super::{Outcome, Result, Store};
-use crate::domain::{Role, Sha256Hex, Timestamp, User};
-
-const SESSIONS: Columns = Columns { table: "sessions", key: &["key_hash"], rest: &["user_id", "state", "expires_at"] };
+use crate::domain::{Role, Timestamp, User};
 
 impl Store {
     /// By name.
@@ -55,10 +53,11 @@ impl Store {
         .await
     }
 
-    /// `false`: no such user.
+    /// Who signed in with the password before is signed out. `false`: no such user.
     pub async fn set_password(&self, id: i64, password_hash: &str) -> Result<bool> {
         let password_hash = password_hash.to_owned();
         self.act(move |db| {
+            diesel::delete(sessions::table.filter(sessions::user_id.eq(id))).execute(db)?;
             let row = users::table.find(id);
             Ok(diesel::update(row).set(users::password_hash.eq(&password_hash)).execute(db)? > 0)
         })
@@ -86,78 +85,11 @@ impl Store {
         })
         .await
     }
-
-    pub async fn save_session(
-        &self,
-        key_hash: &Sha256Hex,
-        user_id: Option<i64>,
-        state: &str,
-        expires_at: Timestamp,
-    ) -> Result<()> {
-        let row: Vec<Value> = vec![key_hash.as_str().into(), user_id.into(), state.into(), millis(expires_at).into()];
-        self.write(move |db| {
-            // A session of a user deleted meanwhile is not kept.
-            if let Some(id) = user_id
-                && users::table.find(id).count().get_result::<i64>(db)? == 0
-            {
-                return Ok(());
-            }
-            Ok(SESSIONS.upsert(db, vec![row.clone()])?)
-        })
-        .await
-    }
-
-    /// The state, unless it has expired.
-    pub async fn session(&self, key_hash: &Sha256Hex, now: Timestamp) -> Result<Option<String>> {
-        let key = key_hash.clone();
-        self.read(move |db| {
-            let row = sessions::table.find(key.as_str()).filter(sessions::expires_at.gt(millis(now)));
-            Ok(row.select(sessions::state).first(db).optional()?)
-        })
-        .await
-    }
-
-    /// The user of a session, unless it has expired.
-    pub async fn session_user(&self, key_hash: &Sha256Hex, now: Timestamp) -> Result<Option<User>> {
-        let key = key_hash.clone();
-        self.read(move |db| {
-            let row = sessions::table
-                .inner_join(users::table.on(sessions::user_id.eq(users::id.nullable())))
-                .filter(sessions::key_hash.eq(key.as_str()))
-                .filter(sessions::expires_at.gt(millis(now)));
-            row.select(UserRow::as_select()).first(db).optional()?.map(UserRow::user).transpose()
-        })
-        .await
-    }
-
-    pub async fn delete_session(&self, key_hash: &Sha256Hex) -> Result<()> {
-        let key = key_hash.clone();
-        self.write(move |db| Ok(diesel::delete(sessions::table.find(key.as_str())).execute(db).map(drop)?)).await
-    }
-
-    /// Ends every session of a user but one: after a change of password, say. How many ended.
-    pub async fn end_sessions(&self, user_id: i64, but: Option<&Sha256Hex>) -> Result<u64> {
-        let but = but.map_or_else(String::new, |key| key.as_str().to_owned());
-        self.write(move |db| {
-            let others = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::key_hash.ne(&but));
-            Ok(diesel::delete(others).execute(db)? as u64)
-        })
-        .await
-    }
-
-    /// Forgets sessions that have expired. How many.
-    pub async fn prune_sessions(&self, now: Timestamp) -> Result<u64> {
-        self.write(move |db| {
-            let expired = sessions::table.filter(sessions::expires_at.le(millis(now)));
-            Ok(diesel::delete(expired).execute(db)? as u64)
-        })
-        .await
-    }
 }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
-struct UserRow {
+pub(super) struct UserRow {
     id: i64,
     name: String,
     password_hash: String,
@@ -166,7 +98,7 @@ struct UserRow {
 }
 
 impl UserRow {
-    fn user(self) -> Outcome<User> {
+    pub(super) fn user(self) -> Outcome<User> {
         Ok(User {
             id: self.id,
             name: self.name,

@@ -9,7 +9,7 @@ use super::dialect::Sql;
 use super::schema::{audit, audit_head};
 use super::stored::{instant, millis, optional, parsed, sha256};
 use super::{AddPackage, DeletePackage, Outcome, Result, Saved, Store};
-use crate::domain::{ApiToken, AuditEntry, AuditHead, AuditRow, EnrolmentToken, KeyId, Role, User};
+use crate::domain::{ApiToken, AuditEntry, AuditHead, AuditRow, EnrolmentToken, KeyId, Role, Timestamp, User};
 
 /// Rows checked at once.
 const CHUNK: i64 = 1000;
@@ -18,6 +18,12 @@ const CHUNK: i64 = 1000;
 #[derive(Debug, Clone, Default)]
 pub struct AuditQuery {
     pub who: Option<String>,
+    /// `rollout.start`, or `rollout` for all that was done to rollouts.
+    pub verb: Option<String>,
+    pub subject: Option<String>,
+    /// From this instant on, and before that one.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
     pub newest_first: bool,
     pub after: Option<String>,
     /// 1 to 500.
@@ -49,6 +55,11 @@ impl Acted for Saved {}
 impl Acted for bool {
     fn acted(&self) -> bool {
         *self
+    }
+}
+impl Acted for u64 {
+    fn acted(&self) -> bool {
+        *self > 0
     }
 }
 impl Acted for AddPackage {
@@ -108,6 +119,19 @@ impl Store {
             let mut rows = audit::table.select(Row::as_select()).limit(limit as i64 + 1).into_boxed();
             if let Some(who) = query.who {
                 rows = rows.filter(audit::who.eq(who));
+            }
+            if let Some(verb) = query.verb {
+                let kind = format!("{}.%", verb.replace(['%', '_'], ""));
+                rows = rows.filter(audit::verb.eq(verb).or(audit::verb.like(kind)));
+            }
+            if let Some(subject) = query.subject {
+                rows = rows.filter(audit::subject.eq(subject));
+            }
+            if let Some(from) = query.from {
+                rows = rows.filter(audit::created_at.ge(millis(from)));
+            }
+            if let Some(to) = query.to {
+                rows = rows.filter(audit::created_at.lt(millis(to)));
             }
             rows = match (query.newest_first, place) {
                 (true, None) => rows.order(audit::number.desc()),

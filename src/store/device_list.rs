@@ -4,13 +4,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use serde::{Deserialize, Serialize};
 
+use super::attention::Watched;
 use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::devices::{DeviceRow, with_details};
 use super::dialect::{Sql, Value, containing};
+use super::filtering::For;
 use super::matching::Facts;
 use super::stored::whole;
-use super::{Outcome, Result, Store};
+use super::{Outcome, Result, Store, attention, filtering};
 use crate::domain::{Device, Filter, ModuleName, Version};
 
 /// Which devices, in which order.
@@ -26,6 +28,8 @@ pub struct DeviceQuery {
     pub version: Option<Version>,
     /// ... and fit this.
     pub filter: Option<Filter>,
+    /// ... and are in this trouble.
+    pub attention: Option<Watched>,
     pub sort: DeviceSort,
     pub descending: bool,
     pub after: Option<String>,
@@ -44,14 +48,34 @@ pub enum DeviceSort {
     LastReport,
 }
 
+/// A stretch of an order: rows that one index has in this order, which a page walks one after the other.
+struct Stretch {
+    from: &'static str,
+    which: &'static str,
+    /// What is sorted by, before the key_id.
+    column: Option<&'static str>,
+}
+
+const ALL: Stretch = Stretch { from: DEVICES, which: "1 = 1", column: None };
+const DEVICES: &str = "devices d LEFT JOIN device_status s ON s.key_id = d.key_id";
+/// The status first: its index has the order.
+const STATUSES: &str = "device_status s CROSS JOIN devices d ON d.key_id = s.key_id";
+const UNREPORTED: &str = "d.key_id NOT IN (SELECT key_id FROM device_status WHERE received_at >= 0)";
+
 impl DeviceSort {
-    /// What is sorted by, before the key_id: a text and two numbers, of which a sort uses what it needs.
-    fn columns(self) -> &'static [&'static str] {
+    /// Ascending; descending it is the last stretch first, each from its end.
+    fn stretches(self) -> Vec<Stretch> {
         match self {
-            Self::Name => &["d.search_key"],
-            Self::DeviceId => &["d.device_id"],
-            Self::Online => &["1 - d.online", "d.since"],
-            Self::LastReport => &["COALESCE(s.received_at, 0)"],
+            Self::Name => vec![Stretch { column: Some("d.search_key"), ..ALL }],
+            Self::DeviceId => vec![Stretch { column: Some("d.device_id"), ..ALL }],
+            Self::Online => vec![
+                Stretch { which: "d.online = 1", column: Some("d.since"), ..ALL },
+                Stretch { which: "d.online = 0", column: Some("d.since"), ..ALL },
+            ],
+            Self::LastReport => vec![
+                Stretch { which: UNREPORTED, ..ALL },
+                Stretch { from: STATUSES, which: "1 = 1", column: Some("s.received_at") },
+            ],
         }
     }
 
@@ -70,19 +94,28 @@ impl DeviceSort {
     }
 }
 
-/// Where a page ended: the values of the sorted columns, then the key_id.
+/// Where a page ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Place {
+    /// Which stretch, as walked.
+    stretch: usize,
+    /// The value of the sorted column; `None` where the key_id alone is the order.
+    value: Option<Sorted>,
+    key: i64,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Place {
+enum Sorted {
     Number(i64),
     Text(String),
 }
 
-impl From<Place> for Value {
-    fn from(place: Place) -> Self {
-        match place {
-            Place::Number(number) => number.into(),
-            Place::Text(text) => text.into(),
+impl From<Sorted> for Value {
+    fn from(sorted: Sorted) -> Self {
+        match sorted {
+            Sorted::Number(number) => number.into(),
+            Sorted::Text(text) => text.into(),
         }
     }
 }
@@ -90,11 +123,13 @@ impl From<Place> for Value {
 impl Store {
     pub async fn devices(&self, query: DeviceQuery) -> Result<Result<Page<Device>, BadCursor>> {
         let list = query.sort.list(query.descending);
-        let place: Option<Vec<Place>> = match cursor::decode(list, query.after.as_deref()) {
+        let place: Option<Place> = match cursor::decode(list, query.after.as_deref()) {
             Ok(place) => place,
             Err(bad) => return Ok(Err(bad)),
         };
-        if place.as_ref().is_some_and(|place| place.len() != query.sort.columns().len() + 1) {
+        let stretches = query.sort.stretches();
+        let fits = |place: &Place| stretches.get(place.stretch).is_some();
+        if !place.as_ref().is_none_or(fits) {
             return Ok(Err(BadCursor));
         }
         self.read(move |db| page(db, &query, place)).await.map(Ok)
@@ -108,22 +143,60 @@ impl Store {
             devices: i64,
         }
         self.read(move |db| {
-            if let Some(filter) = &query.filter {
-                let rows: Vec<ListRow> = filtered(Sql::new(ROWS), &query).load(db)?;
-                let rows: Vec<DeviceRow> = rows.into_iter().map(ListRow::device_row).collect();
-                return Ok(Facts::of(db, &rows, filter)?.fitting(filter, rows)?.len() as u64);
+            let condition = said(db, &query, For::Count)?;
+            if let Some(filter) = query.filter.as_ref().filter(|_| condition.is_none()) {
+                let rows = rows_that_fit(db, &query, filter)?;
+                return Ok(rows.len() as u64);
             }
             let sql = filtered(Sql::new("SELECT COUNT(*) AS devices FROM devices d WHERE 1 = 1"), &query);
-            let rows: Vec<Row> = sql.load(db)?;
+            let rows: Vec<Row> = and(sql, condition).load(db)?;
             rows.first().map_or(Ok(0), |row| whole(row.devices))
+        })
+        .await
+    }
+
+    /// The keys of all that match, in no order.
+    pub(super) async fn matching_keys(&self, query: DeviceQuery) -> Result<Vec<i64>> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = BigInt)]
+            key_id: i64,
+        }
+        self.read(move |db| {
+            let condition = said(db, &query, For::Count)?;
+            if let Some(filter) = query.filter.as_ref().filter(|_| condition.is_none()) {
+                let rows = rows_that_fit(db, &query, filter)?;
+                return Ok(rows.into_iter().map(|row| row.key_id).collect());
+            }
+            let sql = filtered(Sql::new("SELECT d.key_id FROM devices d WHERE 1 = 1"), &query);
+            let rows: Vec<Row> = and(sql, condition).load(db)?;
+            Ok(rows.into_iter().map(|row| row.key_id).collect())
         })
         .await
     }
 }
 
-const ROWS: &str = "SELECT d.key_id, d.device_id, d.name, d.search_key, d.online, d.since, d.created_at, \
-                    d.may_enrol_again, d.sets, COALESCE(s.received_at, 0) AS last_report \
-                    FROM devices d LEFT JOIN device_status s ON s.key_id = d.key_id WHERE 1 = 1";
+/// The query's filter as a condition, where it can be said as one.
+fn said(db: &mut Db, query: &DeviceQuery, purpose: For) -> Outcome<Option<Sql>> {
+    query.filter.as_ref().map_or(Ok(None), |filter| filtering::condition(db, filter, purpose))
+}
+
+fn and(sql: Sql, condition: Option<Sql>) -> Sql {
+    match condition {
+        Some(condition) => sql.push(" AND (").append(condition).push(")"),
+        None => sql,
+    }
+}
+
+fn rows_that_fit(db: &mut Db, query: &DeviceQuery, filter: &Filter) -> Outcome<Vec<DeviceRow>> {
+    let sql = Sql::new(&format!("SELECT {COLUMNS} FROM {DEVICES} WHERE 1 = 1"));
+    let rows: Vec<ListRow> = filtered(sql, query).load(db)?;
+    let rows: Vec<DeviceRow> = rows.into_iter().map(ListRow::device_row).collect();
+    Facts::of(db, &rows, filter)?.fitting(filter, rows)
+}
+
+const COLUMNS: &str = "d.key_id, d.device_id, d.name, d.search_key, d.online, d.since, d.created_at, \
+                       d.may_enrol_again, d.sets, COALESCE(s.received_at, 0) AS last_report";
 
 /// Rows that are read at once to be held against a filter.
 const SCAN: usize = 1000;
@@ -153,15 +226,14 @@ struct ListRow {
 }
 
 impl ListRow {
-    fn place(&self, sort: DeviceSort) -> Vec<Place> {
-        let mut place = match sort {
-            DeviceSort::Name => vec![Place::Text(self.search_key.clone())],
-            DeviceSort::DeviceId => vec![Place::Text(self.device_id.clone())],
-            DeviceSort::Online => vec![Place::Number(i64::from(!self.online)), Place::Number(self.since)],
-            DeviceSort::LastReport => vec![Place::Number(self.last_report)],
-        };
-        place.push(Place::Number(self.key_id));
-        place
+    fn place(&self, sort: DeviceSort, stretch: usize, sorted: bool) -> Place {
+        let value = sorted.then(|| match sort {
+            DeviceSort::Name => Sorted::Text(self.search_key.clone()),
+            DeviceSort::DeviceId => Sorted::Text(self.device_id.clone()),
+            DeviceSort::Online => Sorted::Number(self.since),
+            DeviceSort::LastReport => Sorted::Number(self.last_report),
+        });
+        Place { stretch, value, key: self.key_id }
     }
 
     fn device_row(self) -> DeviceRow {
@@ -178,37 +250,70 @@ impl ListRow {
     }
 }
 
-fn page(db: &mut Db, query: &DeviceQuery, mut place: Option<Vec<Place>>) -> Outcome<Page<Device>> {
+fn page(db: &mut Db, query: &DeviceQuery, place: Option<Place>) -> Outcome<Page<Device>> {
     let limit = cursor::clamp(query.limit);
-    let mut found = Vec::new();
-    loop {
-        let most = if query.filter.is_some() { SCAN } else { limit + 1 };
-        let rows = rows_behind(db, query, place.take(), most)?;
-        let last = if rows.len() < most { None } else { rows.last().map(|row| row.place(query.sort)) };
-        found.extend(match &query.filter {
-            Some(filter) => fitting(db, filter, rows)?,
-            None => rows,
-        });
-        place = last;
-        if found.len() > limit || place.is_none() {
-            break;
+    let condition = said(db, query, For::Page)?;
+    // A filter that is no condition is held against the rows, more of which are read.
+    let held = query.filter.as_ref().filter(|_| condition.is_none());
+    let most = if held.is_some() { SCAN } else { limit + 1 };
+    let mut stretches = query.sort.stretches();
+    if query.descending {
+        stretches.reverse();
+    }
+    let begin = place.as_ref().map_or(0, |place| place.stretch);
+    let mut place = place;
+    let mut found: Vec<(ListRow, Place)> = Vec::new();
+    for (number, stretch) in stretches.iter().enumerate().skip(begin) {
+        while found.len() <= limit {
+            let rows = rows_behind(db, query, stretch, condition.clone(), place.take(), most)?;
+            let at_the_end = rows.len() < most;
+            let place_of = |row: &ListRow| row.place(query.sort, number, stretch.column.is_some());
+            place = rows.last().map(place_of);
+            let rows = match held {
+                Some(filter) => fitting(db, filter, rows)?,
+                None => rows,
+            };
+            found.extend(rows.into_iter().map(|row| {
+                let place = place_of(&row);
+                (row, place)
+            }));
+            if at_the_end {
+                break;
+            }
         }
+        place = None;
     }
     let list = query.sort.list(query.descending);
-    let (rows, next) = cursor::page(found, limit, |row| cursor::encode(list, &row.place(query.sort)));
-    let items = with_details(db, rows.into_iter().map(ListRow::device_row).collect())?;
+    let (rows, next) = cursor::page(found, limit, |(_, place)| cursor::encode(list, place));
+    let items = with_details(db, rows.into_iter().map(|(row, _)| row.device_row()).collect())?;
     Ok(Page { items, next })
 }
 
-fn rows_behind(db: &mut Db, query: &DeviceQuery, place: Option<Vec<Place>>, most: usize) -> Outcome<Vec<ListRow>> {
-    let columns: Vec<&str> = query.sort.columns().iter().copied().chain(["d.key_id"]).collect();
-    let direction = if query.descending { " DESC" } else { "" };
-    let order: Vec<String> = columns.iter().map(|column| format!("{column}{direction}")).collect();
-    let mut sql = filtered(Sql::new(ROWS), query);
-    if let Some(place) = place {
-        sql = behind(sql, &columns, place, query.descending);
+fn rows_behind(
+    db: &mut Db,
+    query: &DeviceQuery,
+    stretch: &Stretch,
+    condition: Option<Sql>,
+    place: Option<Place>,
+    most: usize,
+) -> Outcome<Vec<ListRow>> {
+    let Stretch { from, which, column } = *stretch;
+    let sql = filtered(Sql::new(&format!("SELECT {COLUMNS} FROM {from} WHERE {which}")), query);
+    let mut sql = and(sql, condition);
+    let (than, direction) = if query.descending { ("<", " DESC") } else { (">", "") };
+    if let Some(Place { value, key, .. }) = place {
+        sql = match (column, value) {
+            (Some(column), Some(value)) => sql
+                // The first part alone finds the place in an index.
+                .push(&format!(" AND {column} {than}= ? AND ({column} {than} ? OR d.key_id {than} ?)"))
+                .bind(value.clone())
+                .bind(value)
+                .bind(key),
+            _ => sql.push(&format!(" AND d.key_id {than} ?")).bind(key),
+        };
     }
-    Ok(sql.push(&format!(" ORDER BY {} LIMIT {most}", order.join(", "))).load(db)?)
+    let order = column.map(|column| format!("{column}{direction}, ")).unwrap_or_default();
+    Ok(sql.push(&format!(" ORDER BY {order}d.key_id{direction} LIMIT {most}")).load(db)?)
 }
 
 fn fitting(db: &mut Db, filter: &Filter, rows: Vec<ListRow>) -> Outcome<Vec<ListRow>> {
@@ -223,24 +328,6 @@ fn fitting(db: &mut Db, filter: &Filter, rows: Vec<ListRow>) -> Outcome<Vec<List
     Ok(fitting)
 }
 
-/// `(a > ?) OR (a = ? AND b > ?) ...`, led by `a >= ?`, by which an index on `a` finds the place.
-fn behind(sql: Sql, columns: &[&str], place: Vec<Place>, descending: bool) -> Sql {
-    let than = if descending { "<" } else { ">" };
-    let Some((first, start)) = columns.first().zip(place.first()) else { return sql };
-    let mut sql = sql.push(&format!(" AND {first} {than}= ?")).bind(start.clone()).push(" AND (1 = 0");
-    for (index, column) in columns.iter().enumerate() {
-        sql = sql.push(" OR (");
-        for (same, value) in columns.iter().zip(&place).take(index) {
-            sql = sql.push(&format!("{same} = ? AND ")).bind(value.clone());
-        }
-        sql = sql.push(&format!("{column} {than} ?)"));
-        if let Some(value) = place.get(index) {
-            sql = sql.bind(value.clone());
-        }
-    }
-    sql.push(")")
-}
-
 fn filtered(mut sql: Sql, query: &DeviceQuery) -> Sql {
     if let Some(q) = query.q.as_deref().filter(|q| !q.is_empty()) {
         sql = sql.push(" AND d.search_key LIKE ? ESCAPE '!'").bind(containing(&q.to_lowercase()));
@@ -248,21 +335,23 @@ fn filtered(mut sql: Sql, query: &DeviceQuery) -> Sql {
     if let Some(online) = query.online {
         sql = sql.push(" AND d.online = ?").bind(online);
     }
+    if let Some(watched) = query.attention {
+        sql = attention::condition(sql, watched);
+    }
     if let Some((name, value)) = &query.tag {
-        sql = sql.push(" AND EXISTS (SELECT 1 FROM device_tags t WHERE t.key_id = d.key_id AND t.name = ?");
-        sql = sql.bind(name.as_str());
+        sql = sql.push(" AND d.key_id IN (SELECT key_id FROM device_tags WHERE name = ?").bind(name.as_str());
         if let Some(value) = value {
-            sql = sql.push(" AND t.value = ?").bind(value.as_str());
+            sql = sql.push(" AND value = ?").bind(value.as_str());
         }
         sql = sql.push(")");
     }
     if query.module.is_some() || query.version.is_some() {
-        sql = sql.push(" AND EXISTS (SELECT 1 FROM device_modules m WHERE m.key_id = d.key_id");
+        sql = sql.push(" AND d.key_id IN (SELECT key_id FROM device_modules WHERE 1 = 1");
         if let Some(module) = &query.module {
-            sql = sql.push(" AND m.module = ?").bind(module.as_str());
+            sql = sql.push(" AND module = ?").bind(module.as_str());
         }
         if let Some(version) = &query.version {
-            sql = sql.push(" AND m.version = ?").bind(version.as_str());
+            sql = sql.push(" AND version = ?").bind(version.as_str());
         }
         sql = sql.push(")");
     }

@@ -31,6 +31,16 @@ impl Store {
         .await
     }
 
+    /// Those that came in last, newest first.
+    pub async fn newest_devices(&self, limit: u32) -> Result<Vec<Device>> {
+        self.read(move |db| {
+            let newest = device_rows().order(devices::key_id.desc()).limit(i64::from(limit));
+            let rows: Vec<DeviceRow> = newest.load(db)?;
+            with_details(db, rows)
+        })
+        .await
+    }
+
     /// `None` leaves a field as it is. `false`: no such device. A name is cut at 190 characters.
     pub async fn update_device(&self, device_id: &DeviceId, name: Option<String>, tags: Option<Tags>) -> Result<bool> {
         let device_id = device_id.clone();

@@ -66,6 +66,14 @@ impl Sql {
         self
     }
 
+    /// Appends a piece with what is bound to it.
+    #[must_use]
+    pub(super) fn append(mut self, piece: Self) -> Self {
+        self.text.push_str(&piece.text);
+        self.bound.extend(piece.bound);
+        self
+    }
+
     /// Appends `(?, ?, ...)` with these values.
     #[must_use]
     pub(super) fn list<V: Into<Value>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
@@ -194,6 +202,33 @@ struct Durability {
     log_bin: i64,
     #[diesel(sql_type = BigInt)]
     sync_binlog: i64,
+}
+
+/// Bytes that the database takes on its disk.
+pub(super) fn bytes_on_disk(db: &mut Db) -> QueryResult<i64> {
+    let text = match db {
+        Db::Sqlite(_) => "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()",
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => {
+            "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) AS n \
+             FROM information_schema.tables WHERE table_schema = DATABASE()"
+        }
+    };
+    #[derive(QueryableByName)]
+    struct Bytes {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    diesel::sql_query(text).get_result::<Bytes>(db).map(|bytes| bytes.n)
+}
+
+/// What kind of database it is.
+pub(super) fn kind(db: &Db) -> &'static str {
+    match db {
+        Db::Sqlite(_) => "SQLite",
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => "MySQL",
+    }
 }
 
 /// Settings of the database under which a committed row may be lost in a power cut.

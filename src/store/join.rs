@@ -10,8 +10,8 @@ use super::dialect::{Columns, Value, last_id};
 use super::matching::samples_of;
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
-use super::{Outcome, Result, Store, tokens};
-use crate::domain::{DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
+use super::{Outcome, Result, Store, connections, tokens};
+use crate::domain::{ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
 
 /// A device says hello.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Store {
         self.read(move |db| {
             let own = devices::table.filter(devices::token_hash.eq(hash.as_str())).select(devices::key_id);
             if let Some(key) = own.first(db).optional()? {
-                return Ok(Some(DeviceAuth::Device(KeyId(key))));
+                return Ok(Some(DeviceAuth::Device(KeyId(key), hash)));
             }
             Ok(tokens::valid_enrolment(db, &hash, now)?.map(DeviceAuth::Enrolment))
         })
@@ -90,12 +90,15 @@ impl Store {
         .await
     }
 
-    /// The device went.
-    pub async fn leave(&self, key_id: KeyId, now: Timestamp) -> Result<()> {
+    /// The device went, and why.
+    pub async fn leave(&self, key_id: KeyId, cause: ConnectionCause, now: Timestamp) -> Result<()> {
         self.write(move |db| {
             let online = devices::table.filter(devices::key_id.eq(key_id.0)).filter(devices::online.eq(true));
             let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
-            Ok(diesel::update(online).set(gone).execute(db).map(drop)?)
+            if diesel::update(online).set(gone).execute(db)? > 0 {
+                connections::append(db, key_id.0, false, cause, now)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -103,6 +106,7 @@ impl Store {
     /// At start: whoever was online when the server ended is offline now.
     pub async fn all_offline(&self, now: Timestamp) -> Result<()> {
         self.write(move |db| {
+            connections::append_all_gone(db, ConnectionCause::ServerEnded, now)?;
             let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
             Ok(diesel::update(devices::table.filter(devices::online.eq(true))).set(gone).execute(db).map(drop)?)
         })
@@ -118,6 +122,7 @@ struct KnownRow {
     online: bool,
     may_enrol_again: bool,
     sets: bool,
+    token_hash: Option<String>,
 }
 
 fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
@@ -128,6 +133,7 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     }
     let enrolled = matches!(request.auth, DeviceAuth::Enrolment(_));
     let token = enrolled.then(|| request.new_token_hash.as_str());
+    let took_over = known.as_ref().is_some_and(|row| row.online);
     let (key_id, name, sample) = match known {
         Some(row) => {
             let key_id = welcome_back(db, &row, token, request)?;
@@ -135,6 +141,12 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
         }
         None => (create(db, request, token)?, request.device_id.to_string(), None),
     };
+    let cause = match (enrolled, took_over) {
+        (true, _) => ConnectionCause::Enrolled,
+        (false, true) => ConnectionCause::TookOver,
+        (false, false) => ConnectionCause::Hello,
+    };
+    connections::append(db, key_id.0, true, cause, request.now)?;
     save_modules(db, key_id, &request.modules, request.now)?;
     let tags: Vec<(String, String)> = device_tags::table
         .filter(device_tags::key_id.eq(key_id.0))
@@ -145,14 +157,18 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
 
 /// Why the device may not come in; an enrolment token that lets it in has been used once more.
 fn refusal(db: &mut Db, request: &JoinRequest, known: Option<&KnownRow>) -> Outcome<Option<JoinRefusal>> {
-    Ok(match request.auth {
+    Ok(match &request.auth {
         DeviceAuth::Open => None,
-        DeviceAuth::Device(key) => match known {
-            Some(row) if row.key_id == key.0 => None,
+        // Revoked or replaced since the upgrade, when nobody was connected who could be told so.
+        DeviceAuth::Device(key, hash) => match known {
+            Some(row) if row.key_id == key.0 => {
+                let holds = row.token_hash.as_deref() == Some(hash.as_str());
+                (!holds).then_some(JoinRefusal::TokenNotValid)
+            }
             _ => Some(JoinRefusal::WrongDevice),
         },
         DeviceAuth::Enrolment(_) if known.is_some_and(|row| !row.may_enrol_again) => Some(JoinRefusal::AlreadyEnrolled),
-        DeviceAuth::Enrolment(id) if tokens::use_enrolment(db, id, request.now)? => None,
+        DeviceAuth::Enrolment(id) if tokens::use_enrolment(db, *id, request.now)? => None,
         DeviceAuth::Enrolment(_) => Some(JoinRefusal::TokenNotValid),
     })
 }

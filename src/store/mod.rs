@@ -19,9 +19,13 @@ mod way_back;
 mod writer;
 
 mod accounts;
+mod attention;
 mod audit;
+mod connections;
 mod device_list;
 mod devices;
+mod filtering;
+mod fleet_course;
 mod groups;
 mod history;
 mod join;
@@ -32,8 +36,12 @@ mod reports;
 mod rollout_history;
 mod rollout_list;
 mod rollouts;
+mod second_factors;
+mod sessions;
 mod settings;
+mod tagging;
 mod tokens;
+mod views;
 
 mod blobs;
 mod data_dir;
@@ -52,22 +60,27 @@ use writer::Writer;
 
 use crate::domain::AuditEntry;
 
+pub use attention::{FleetState, Watched};
 pub use audit::{AuditCheck, AuditQuery};
 pub use blobs::{BlobCheck, BlobWriter, Blobs};
 pub use cursor::{BadCursor, Page};
 pub use data_dir::DataDir;
 pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
+pub use fleet_course::FleetPoint;
 pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use keys::{KeyFolder, Keys, read_key, write_key};
-pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, show};
-pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage};
+pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, Tail, show, tail};
+pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage, PackageUse};
 pub use progress::RolloutDevice;
 pub use reports::{RecordBatch, StatusRecord};
 pub use rollout_history::CoursePoint;
 pub use rollout_list::RolloutSummary;
 pub use rollouts::{NewRollout, RolloutChanges};
+pub use sessions::{SeenFrom, SessionInUse, session_id};
+pub use tagging::{TagChange, Tagged};
+pub use views::SavedView;
 pub use way_back::Changed;
 
 /// Where and how to open the store.
@@ -133,6 +146,11 @@ impl Store {
     /// MariaDB server is set up by its owner.
     pub async fn at_risk(&self) -> Result<Vec<String>> {
         self.read(|db| Ok(dialect::at_risk(db)?)).await
+    }
+
+    /// What kind of database it is, and how many bytes it takes.
+    pub async fn database(&self) -> Result<(&'static str, u64)> {
+        self.read(|db| Ok((dialect::kind(db), u64::try_from(dialect::bytes_on_disk(db)?).unwrap_or_default()))).await
     }
 
     /// Ends the writer after what it has; later writes are `Unavailable`. Blocks until that is done.

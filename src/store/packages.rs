@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
@@ -39,6 +39,14 @@ pub enum AddPackage {
     Same(Package),
     /// Same name and version, other bytes: nothing changed.
     Conflict(Package),
+}
+
+/// A rollout that still needs a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageUse {
+    pub module: ModuleName,
+    pub version: Version,
+    pub rollout: RolloutId,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +99,11 @@ impl Store {
     pub async fn delete_package(&self, name: &ModuleName, version: &Version) -> Result<DeletePackage> {
         let (name, version) = (name.clone(), version.clone());
         self.act(move |db| delete(db, &name, &version)).await
+    }
+
+    /// Which rollouts still need which package: those for which it can't be deleted.
+    pub async fn package_uses(&self) -> Result<Vec<PackageUse>> {
+        self.read(|db| uses(db, None)).await
     }
 
     /// Every module that has a package or that a device lists, by name.
@@ -207,9 +220,9 @@ fn list(db: &mut Db, name: Option<&ModuleName>, place: Option<i64>, limit: usize
 
 fn delete(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome<DeletePackage> {
     let Some(package) = find(db, name, version)? else { return Ok(DeletePackage::Missing) };
-    let users = rollouts_that_use(db, name, version)?;
+    let users = uses(db, Some((name, version)))?;
     if !users.is_empty() {
-        return Ok(DeletePackage::InUse(users));
+        return Ok(DeletePackage::InUse(users.into_iter().map(|one| one.rollout).collect()));
     }
     diesel::delete(packages::table.find(package.id.0)).execute(db)?;
     let same_bytes = packages::table.filter(packages::sha256.eq(package.sha256.as_str()));
@@ -217,20 +230,24 @@ fn delete(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome<DeletePa
     Ok(DeletePackage::Deleted { package: Box::new(package), last_of_its_bytes: left == 0 })
 }
 
-fn rollouts_that_use(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome<Vec<RolloutId>> {
+/// Live rollouts with their packages, and completed ones with the packages that are still on their way; of one
+/// package, or of all.
+fn uses(db: &mut Db, of: Option<(&ModuleName, &Version)>) -> Outcome<Vec<PackageUse>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
         id: i64,
+        #[diesel(sql_type = Text)]
+        module: String,
+        #[diesel(sql_type = Text)]
+        version: String,
     }
     let live = RolloutState::ALL.into_iter().filter(|state| state.is_live()).map(RolloutState::as_str);
     let open = AssignmentState::ALL.into_iter().filter(|state| !state.is_final()).map(AssignmentState::as_str);
-    let rows: Vec<Row> = Sql::new(
-        "SELECT DISTINCT r.id FROM rollouts r JOIN rollout_packages p ON p.rollout_id = r.id \
-         WHERE p.module = ? AND p.version = ? AND (r.state IN ",
+    let mut sql = Sql::new(
+        "SELECT DISTINCT r.id, p.module, p.version FROM rollouts r JOIN rollout_packages p ON p.rollout_id = r.id \
+         WHERE (r.state IN ",
     )
-    .bind(name.as_str())
-    .bind(version.as_str())
     .list(live)
     .push(
         " OR (r.state = ? AND EXISTS (SELECT 1 FROM assignments a \
@@ -238,9 +255,15 @@ fn rollouts_that_use(db: &mut Db, name: &ModuleName, version: &Version) -> Outco
     )
     .bind(RolloutState::Completed.as_str())
     .list(open)
-    .push("))) ORDER BY r.id")
-    .load(db)?;
-    Ok(rows.into_iter().map(|row| RolloutId(row.id)).collect())
+    .push(")))");
+    if let Some((name, version)) = of {
+        sql = sql.push(" AND p.module = ? AND p.version = ?").bind(name.as_str()).bind(version.as_str());
+    }
+    let rows: Vec<Row> = sql.push(" ORDER BY r.id").load(db)?;
+    let read = |row: Row| {
+        Ok(PackageUse { module: parsed(&row.module)?, version: parsed(&row.version)?, rollout: RolloutId(row.id) })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 fn summaries(db: &mut Db) -> Outcome<Vec<ModuleSummary>> {

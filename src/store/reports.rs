@@ -1,6 +1,7 @@
 //! Reports: the newest of each device, the history of all, and which numbers of a run are stored.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,31 @@ use super::stored::{from_json, millis, to_json};
 use super::{Fault, Outcome, Result, Store, settings};
 use crate::domain::{BootId, KeyId, Report, Sample, SeqSet, Timestamp};
 
-/// A report to be written: the newest state, a history sample.
+/// A report to be written: a line of the log, the newest state, a history sample. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StatusRecord {
     pub key_id: KeyId,
-    pub report: Report,
     pub received_at: Timestamp,
+    reported_at: Timestamp,
+    sample: Sample,
+    /// The report as one line of JSON: made once, for log and database.
+    body: Arc<str>,
+}
+
+impl StatusRecord {
+    /// What is to be written of a report.
+    #[must_use]
+    pub fn new(key_id: KeyId, report: &Report, received_at: Timestamp) -> Self {
+        // Only maps with keys that are no text fail, and there are none.
+        let body = serde_json::to_string(report).unwrap_or_else(|error| format!(r#"{{"unwritable":"{error}"}}"#));
+        Self { key_id, received_at, reported_at: report.timestamp, sample: report.sample(), body: body.into() }
+    }
+
+    /// The report as one line of JSON.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
 }
 
 /// What one group commit writes.
@@ -99,7 +119,7 @@ fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, Boot
 
 fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<()> {
     let stored = newest_stored(db, batch)?;
-    STATUS.upsert(db, status_rows(batch, &stored)?)?;
+    STATUS.upsert(db, status_rows(batch, &stored))?;
     if !batch.without_history {
         SAMPLES.insert(db, sample_rows(batch, &stored))?;
     }
@@ -131,12 +151,12 @@ fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Optio
 /// When a report was made, as far as that can be believed: not after it was received. Otherwise one report with a
 /// clock that is ahead would stay the newest for good.
 fn made(record: &StatusRecord) -> i64 {
-    millis(record.report.timestamp).min(millis(record.received_at))
+    millis(record.reported_at).min(millis(record.received_at))
 }
 
 /// The newest report of each device, where it is not older than the stored one. Of two made at the same instant
 /// the later received one counts.
-fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Outcome<Vec<Vec<Value>>> {
+fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
     let mut newest: HashMap<i64, &StatusRecord> = HashMap::new();
     for record in &batch.reports {
         let made_at = made(record);
@@ -148,11 +168,10 @@ fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Outco
     }
     let mut newest: Vec<&StatusRecord> = newest.into_values().collect();
     newest.sort_unstable_by_key(|record| record.key_id);
-    let row = |record: &StatusRecord| -> Outcome<Vec<Value>> {
-        let times = [record.key_id.0, millis(record.report.timestamp), millis(record.received_at)];
-        let body = to_json(&record.report)?;
-        let numbers = numbers(&record.report.sample());
-        Ok(times.into_iter().map(Value::from).chain(numbers).chain([body.into()]).collect())
+    let row = |record: &StatusRecord| -> Vec<Value> {
+        let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)];
+        let numbers = numbers(&record.sample);
+        times.into_iter().map(Value::from).chain(numbers).chain([record.body().into()]).collect()
     };
     newest.into_iter().map(row).collect()
 }
@@ -160,8 +179,8 @@ fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Outco
 fn sample_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
     let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id.0));
     let row = |record: &StatusRecord| -> Vec<Value> {
-        let place = [record.key_id.0, millis(record.report.timestamp)];
-        place.into_iter().map(Value::from).chain(numbers(&record.report.sample())).collect()
+        let place = [record.key_id.0, millis(record.reported_at)];
+        place.into_iter().map(Value::from).chain(numbers(&record.sample)).collect()
     };
     known.map(row).collect()
 }

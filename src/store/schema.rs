@@ -89,7 +89,17 @@ diesel::table! {
     }
 }
 diesel::table! {
-    sessions (key_hash) { key_hash -> Text, user_id -> Nullable<BigInt>, state -> Text, expires_at -> BigInt, }
+    sessions (key_hash) {
+        key_hash -> Text, user_id -> Nullable<BigInt>, state -> Text, expires_at -> BigInt,
+        began_at -> Nullable<BigInt>, seen_at -> Nullable<BigInt>, address -> Nullable<Text>,
+        browser -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    second_factors (user_id) { user_id -> BigInt, secret -> Text, since -> BigInt, last_step -> BigInt, }
+}
+diesel::table! {
+    recovery_codes (hash) { hash -> Text, user_id -> BigInt, }
 }
 diesel::table! {
     api_tokens (id) {
@@ -115,6 +125,18 @@ diesel::table! {
 }
 diesel::table! {
     audit_head (id) { id -> BigInt, number -> BigInt, hash -> Text, }
+}
+
+diesel::table! {
+    connections (id) {
+        id -> BigInt, key_id -> BigInt, online -> Bool, cause -> Text, happened_at -> BigInt,
+    }
+}
+diesel::table! {
+    fleet_course (counted_at) { counted_at -> BigInt, online -> BigInt, devices -> BigInt, }
+}
+diesel::table! {
+    saved_views (name) { name -> Text, query -> Text, created_at -> BigInt, created_by -> Text, }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(devices, device_status, sessions, users, rollouts, rollout_packages);

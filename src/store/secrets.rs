@@ -20,8 +20,7 @@ pub struct SecretError(String);
 /// # Errors
 /// When the operating system gives no randomness.
 pub fn new_token(kind: TokenKind) -> Result<(String, Sha256Hex), SecretError> {
-    let mut bytes = [0u8; 32];
-    SysRng.try_fill_bytes(&mut bytes).map_err(|e| SecretError(e.to_string()))?;
+    let bytes: [u8; 32] = random()?;
     let token = format!("{}{}", kind.prefix(), hex::encode(bytes));
     let hash = hash_token(&token);
     Ok((token, hash))
@@ -32,9 +31,32 @@ pub fn new_token(kind: TokenKind) -> Result<(String, Sha256Hex), SecretError> {
 /// # Errors
 /// When the operating system gives no randomness.
 pub fn new_key() -> Result<SecretKey, SecretError> {
-    let mut bytes = [0u8; 32];
+    Ok(SecretKey::new(random()?))
+}
+
+/// A secret to share with a telephone, as long as the standard wants it.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn new_shared_secret() -> Result<[u8; 20], SecretError> {
+    random()
+}
+
+/// A code for the day the telephone is lost, as its bearer types it, and what is stored of it: 80 random bits.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn new_recovery_code() -> Result<(String, Sha256Hex), SecretError> {
+    let digits = hex::encode(random::<10>()?);
+    let hash = hash_token(&digits);
+    let parts: Vec<&str> = (0..4).map(|part| &digits[part * 5..part * 5 + 5]).collect();
+    Ok((parts.join("-"), hash))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], SecretError> {
+    let mut bytes = [0u8; N];
     SysRng.try_fill_bytes(&mut bytes).map_err(|e| SecretError(e.to_string()))?;
-    Ok(SecretKey::new(bytes))
+    Ok(bytes)
 }
 
 /// Argon2id in PHC form, with a salt of its own. Takes tens of milliseconds and 19 MiB: not for an async thread.

@@ -59,6 +59,18 @@ impl Store {
         .await
     }
 
+    /// Whether a token is still good: not revoked, not expired.
+    pub async fn api_token_stands(&self, id: i64, now: Timestamp) -> Result<bool> {
+        self.read(move |db| {
+            let row = api_tokens::table
+                .find(id)
+                .filter(api_tokens::revoked.eq(false))
+                .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(millis(now))));
+            Ok(row.count().get_result::<i64>(db)? > 0)
+        })
+        .await
+    }
+
     /// `false`: no such token.
     pub async fn revoke_api_token(&self, id: i64) -> Result<bool> {
         self.act(move |db| {

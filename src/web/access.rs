@@ -19,6 +19,7 @@ use std::future::{Ready, ready};
 use super::WebState;
 use super::csrf::{Origin, same_token};
 use super::error::ApiError;
+use super::interrupted;
 use super::params;
 use super::session::{self, Session};
 use crate::domain::{Role, Sha256Hex, hash_token};
@@ -47,6 +48,18 @@ pub enum Via {
 }
 
 impl Who {
+    /// Whether what they showed is still good: what stays open for long asks again and again.
+    ///
+    /// # Errors
+    /// 503 without the database.
+    pub async fn stands(&self, state: &WebState) -> Result<bool, ApiError> {
+        let now = state.clock.now();
+        Ok(match &self.via {
+            Via::Session { key_hash, .. } => state.store.session_in_use(key_hash, now).await?.is_some(),
+            Via::Token { id } => state.store.api_token_stands(*id, now).await?,
+        })
+    }
+
     /// What every form must carry as `csrf`; empty for a program, which needs none.
     #[must_use]
     pub fn csrf(&self) -> &str {
@@ -263,7 +276,10 @@ async fn establish(request: &mut ServiceRequest) -> Result<Option<Cookie<'static
     }
     let form = if changes { read_form(request).await? } else { None };
     let Some(key) = request.cookie(session::COOKIE) else { return Ok(None) };
-    let Some(session) = session::read(&state, key.value()).await? else { return Ok(None) };
+    let Some(session) = session::read(&state, request.request(), key.value()).await? else {
+        interrupted::keep(request, form.as_deref());
+        return Ok(None);
+    };
     let form_token_checked = !changes || form_token(request, form.as_deref(), &session.csrf)?;
     let Session { user, csrf, key_hash, renewed } = session;
     let who = Who { name: user.name, role: user.role, via: Via::Session { user_id: user.id, key_hash, csrf } };

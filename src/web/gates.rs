@@ -30,6 +30,7 @@ pub struct Gates {
     upgrades: Option<DefaultDirectRateLimiter>,
     devices: Places,
     live_streams: Arc<Semaphore>,
+    most_live_streams: usize,
     pub passwords: Semaphore,
     throttle: Mutex<Throttle>,
     /// Held from the moment a blob is in place until its row is decided, so that nobody removes bytes that a row
@@ -53,6 +54,7 @@ impl Gates {
             upgrades,
             devices: Places::new(connections, limits.connections_per_address),
             live_streams: Arc::new(Semaphore::new(limits.live_streams)),
+            most_live_streams: limits.live_streams,
             passwords: Semaphore::new(PASSWORDS_AT_ONCE),
             throttle: Mutex::default(),
             catalogue: tokio::sync::Mutex::default(),
@@ -101,6 +103,12 @@ impl Gates {
     #[must_use]
     pub fn live_stream(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.live_streams).try_acquire_owned().ok()
+    }
+
+    /// How many live streams are open.
+    #[must_use]
+    pub fn live_streams_open(&self) -> usize {
+        self.most_live_streams.saturating_sub(self.live_streams.available_permits())
     }
 
     /// The count of tries to sign in.

@@ -1,11 +1,14 @@
 //! `GET /api/v1/live`: what happens, as Server-Sent Events.
 //!
 //! Two flushes a second at most, of each thing its newest state; `reload` tells a reader that it has missed
-//! something and should read anew. A stream ends with the server, and after an hour in any case: the browser
-//! comes back by itself, and is asked again who it is.
+//! something and should read anew. A page that shows some of many rows asks for these alone; `others` tells it that
+//! something else has moved, whatever it was and however much. A stream ends with the server, within seconds of the
+//! session or token it was opened with, and after an hour in any case: the browser comes back by itself, and is asked
+//! again who it is.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::WebState;
-use super::access::Viewer;
+use super::access::{Viewer, Who};
 use super::coalesce::Coalescer;
 use super::error::{Answer, ApiError};
 use super::params::Params;
@@ -27,21 +30,28 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(3600);
+/// How often a stream asks whether its reader may still read.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// `GET /api/v1/live?rollout=ID&device=ID`
+/// Rows of a page, at most.
+const ROWS: usize = 500;
+
+/// `GET /api/v1/live?rollout=ID&device=ID&rows=KEY_ID,KEY_ID`
 ///
 /// # Errors
 /// 401, 404 for another device or rollout, 422, 503 when too many read already.
-pub async fn stream(request: HttpRequest, state: web::Data<WebState>, _: Viewer, mut params: Params) -> Answer {
+pub async fn stream(request: HttpRequest, state: web::Data<WebState>, viewer: Viewer, mut params: Params) -> Answer {
     let device: Option<DeviceId> = params.take("device");
     let rollout: Option<RolloutId> = params.take("rollout");
+    let rows: Option<Rows> = params.take("rows");
     params.finish()?;
     let place = state.gates.live_stream().ok_or_else(|| {
         ApiError::unavailable("too_many_streams", "Too many pages follow the fleet live just now.", 10)
     })?;
     // From here on nothing is missed: what the filter reads comes after.
     let events = state.fleet.subscribe();
-    let filter = Filter::new(&state, device, rollout).await?;
+    let mut filter = Filter::new(&state, device, rollout).await?;
+    filter.rows = rows;
     let mut ticker = interval(FLUSH_EVERY);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ready = VecDeque::new();
@@ -52,10 +62,14 @@ pub async fn stream(request: HttpRequest, state: web::Data<WebState>, _: Viewer,
         events,
         filter,
         waiting: Coalescer::default(),
+        others_moved: false,
         ready,
         ticker,
         stop: state.stop.clone(),
         ends: Instant::now() + LONGEST,
+        asks: interval(ASK_EVERY),
+        who: (*viewer).clone(),
+        state: state.clone(),
         _place: place,
     };
     let stream = unfold(reader, |mut reader| async move {
@@ -70,11 +84,16 @@ struct Reader {
     events: broadcast::Receiver<Arc<LiveEvent>>,
     filter: Filter,
     waiting: Coalescer,
+    /// Whether something moved that is in no row of the page.
+    others_moved: bool,
     /// Flushed, on the way to the socket.
     ready: VecDeque<Event>,
     ticker: Interval,
     stop: watch::Receiver<bool>,
     ends: Instant,
+    asks: Interval,
+    who: Who,
+    state: web::Data<WebState>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -88,12 +107,16 @@ impl Reader {
                 biased;
                 _ = self.stop.wait_for(|stopped| *stopped) => return None,
                 () = tokio::time::sleep_until(self.ends) => return None,
-                _ = self.ticker.tick(), if !self.waiting.is_empty() => {
+                // While the database does not answer, nobody can be turned out.
+                _ = self.asks.tick() => if let Ok(false) = self.who.stands(&self.state).await { return None },
+                _ = self.ticker.tick(), if self.others_moved || !self.waiting.is_empty() => {
                     self.ready.extend(self.waiting.drain().iter().filter_map(|event| written(event)));
+                    self.ready.extend(std::mem::take(&mut self.others_moved).then(others));
                 }
                 received = self.events.recv() => match received {
-                    Ok(event) if self.filter.lets_through(&event) => self.waiting.push(event),
-                    Ok(_) => {}
+                    Ok(event) if !self.filter.lets_through(&event) => {}
+                    Ok(event) if self.filter.is_in_a_row(&event) => self.waiting.push(event),
+                    Ok(event) => self.others_moved |= !matches!(*event, LiveEvent::Transfer { .. } | LiveEvent::Report { .. }),
                     Err(RecvError::Lagged(_)) => {
                         self.waiting.drain();
                         self.ready.push_back(reload());
@@ -111,9 +134,27 @@ fn written(event: &LiveEvent) -> Option<Event> {
     Some(data.event(event.name()).id("1").into())
 }
 
+/// Something moved that is in no row of the page.
+fn others() -> Event {
+    Data::new("{}").event("others").id("1").into()
+}
+
 /// The reader has missed something.
 fn reload() -> Event {
     Data::new("{}").event("reload").id("1").into()
+}
+
+/// The devices whose rows a page shows.
+#[derive(Debug)]
+struct Rows(HashSet<KeyId>);
+
+impl FromStr for Rows {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let keys: Result<HashSet<KeyId>, _> = text.split(',').map(|key| key.parse().map(KeyId)).collect();
+        let keys = keys.map_err(|_| "write key_ids with commas between: 1,2,3".to_owned())?;
+        if keys.len() > ROWS { Err(format!("at most {ROWS} rows")) } else { Ok(Self(keys)) }
+    }
 }
 
 /// Which events a page wants.
@@ -121,6 +162,7 @@ fn reload() -> Event {
 struct Filter {
     device: Option<KeyId>,
     rollout: Option<RolloutId>,
+    rows: Option<Rows>,
     /// What the wanted rollout is downloading: transfers don't say for which rollout they are.
     downloading: HashSet<(KeyId, ModuleName)>,
 }
@@ -154,6 +196,18 @@ impl Filter {
             | LiveEvent::Assignment { key_id, .. }
             | LiveEvent::Transfer { key_id, .. } => *key_id == wanted,
             LiveEvent::Rollout { .. } => false,
+        }
+    }
+
+    /// Whether a page that shows these rows shows what the event is about.
+    fn is_in_a_row(&self, event: &LiveEvent) -> bool {
+        let Some(Rows(keys)) = &self.rows else { return true };
+        match event {
+            LiveEvent::Device { key_id, .. }
+            | LiveEvent::Report { key_id, .. }
+            | LiveEvent::Assignment { key_id, .. }
+            | LiveEvent::Transfer { key_id, .. } => keys.contains(key_id),
+            LiveEvent::Rollout { .. } => true,
         }
     }
 
@@ -206,6 +260,16 @@ mod tests {
         assert!(!filter.lets_through(&assignment(8, 2, AssignmentState::Downloading)));
         assert!(filter.lets_through(&assignment(7, 1, AssignmentState::Installing)));
         assert!(!filter.lets_through(&transfer(1)));
+    }
+
+    #[test]
+    fn a_page_of_some_rows_is_told_of_these_alone() {
+        let filter = Filter { rows: Some("1,2".parse().unwrap()), ..Filter::default() };
+        assert!(filter.is_in_a_row(&transfer(1)) && !filter.is_in_a_row(&transfer(3)));
+        assert!(filter.is_in_a_row(&assignment(7, 2, AssignmentState::Waiting)));
+        assert!("1,x".parse::<Rows>().is_err());
+        let many: Vec<String> = (0..=ROWS).map(|n| n.to_string()).collect();
+        assert!(many.join(",").parse::<Rows>().is_err());
     }
 
     #[test]

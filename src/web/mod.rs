@@ -7,28 +7,35 @@ pub mod access;
 pub mod api;
 pub mod assets;
 pub mod audit;
+pub mod browser;
 pub mod coalesce;
 pub mod csrf;
 pub mod device_door;
 pub mod error;
+pub mod fleet_counts;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod gates;
 pub mod health;
+pub mod interrupted;
 pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod params;
 pub mod routes;
+pub mod second_factor;
+pub mod server_state;
 pub mod session;
 pub mod setup;
 pub mod sign_in;
 pub mod surround;
 pub mod templates;
 pub mod throttle;
+pub mod words;
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use tokio::sync::watch;
@@ -36,7 +43,9 @@ use tokio::sync::watch;
 use crate::actors::Fleet;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::Timestamp;
 use crate::store::{Blobs, KeyFolder, Store};
+use fleet_counts::FleetCounts;
 use gates::Gates;
 use metrics::Metrics;
 use pages::Pages;
@@ -49,11 +58,15 @@ pub struct WebState {
     pub keys: KeyFolder,
     pub fleet: Fleet,
     pub clock: Clock,
+    pub started_at: Timestamp,
     /// Turns `true` when the server stops: live streams end then.
     pub stop: watch::Receiver<bool>,
     pub gates: Gates,
     pub metrics: Metrics,
     pub pages: Pages,
+    pub counts: FleetCounts,
+    /// What browsers may fetch and from where, on every answer.
+    pub policy: HeaderValue,
 }
 
 impl WebState {
@@ -69,8 +82,10 @@ impl WebState {
         connections: usize,
     ) -> Self {
         let gates = Gates::new(&config.limits, connections);
-        let (metrics, pages) = (Metrics::default(), Pages::default());
-        Self { config, store, blobs, keys, fleet, clock, stop, gates, metrics, pages }
+        let (metrics, pages, counts) = (Metrics::default(), Pages::default(), FleetCounts::default());
+        let policy = surround::policy(&config);
+        let started_at = clock.now();
+        Self { config, store, blobs, keys, fleet, clock, started_at, stop, gates, metrics, pages, counts, policy }
     }
 }
 

@@ -6,8 +6,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::api::{
-    api_tokens, audit, devices, enrolment_tokens, groups, modules, openapi, package_file, packages, rollout_acts,
-    rollouts, users,
+    api_tokens, audit, device_csv, device_tags, devices, enrolment_tokens, fleet, groups, modules, openapi,
+    package_file, packages, rollout_acts, rollouts, server, sessions, users, views,
 };
 use super::error::ApiError;
 use super::{access, device_door, health, live, metrics, pages, sign_in};
@@ -54,7 +54,7 @@ macro_rules! table {
 /// Every route there is. A path's methods stand together.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [machines(), echo(), api(), pages()].into_iter().flatten().collect()
+    [machines(), echo(), api(), pages(), access_pages()].into_iter().flatten().collect()
 }
 
 fn machines() -> Vec<Route> {
@@ -99,10 +99,15 @@ fn api() -> Vec<Route> {
         POST "/api/v1/rollouts/{id}/rollback", OPERATOR => rollout_acts::rollback;
         GET "/api/v1/quarantine", VIEWER => rollout_acts::quarantine;
         GET "/api/v1/devices", VIEWER => devices::all;
+        GET "/api/v1/devices.csv", VIEWER => device_csv::export;
+        POST "/api/v1/device-tags", OPERATOR => device_tags::change;
+        GET "/api/v1/fleet", VIEWER => fleet::state;
+        GET "/api/v1/fleet/course", VIEWER => fleet::course;
         GET "/api/v1/devices/{device_id}", VIEWER => devices::one;
         PATCH "/api/v1/devices/{device_id}", OPERATOR => devices::change;
         DELETE "/api/v1/devices/{device_id}", ADMIN => devices::delete;
         GET "/api/v1/devices/{device_id}/history", VIEWER => devices::history;
+        GET "/api/v1/devices/{device_id}/connections", VIEWER => devices::connections;
         GET "/api/v1/devices/{device_id}/assignments", VIEWER => rollout_acts::history;
         DELETE "/api/v1/devices/{device_id}/quarantine", OPERATOR => rollout_acts::free;
         POST "/api/v1/devices/{device_id}/allow-enrolment", ADMIN => devices::allow_enrolment;
@@ -113,6 +118,9 @@ fn api() -> Vec<Route> {
         GET "/api/v1/groups", VIEWER => groups::all;
         POST "/api/v1/groups", OPERATOR => groups::add;
         DELETE "/api/v1/groups/{name}", OPERATOR => groups::delete;
+        GET "/api/v1/views", VIEWER => views::all;
+        POST "/api/v1/views", OPERATOR => views::add;
+        DELETE "/api/v1/views/{name}", OPERATOR => views::delete;
         GET "/api/v1/tokens", ADMIN => api_tokens::all;
         POST "/api/v1/tokens", ADMIN => api_tokens::add;
         DELETE "/api/v1/tokens/{id}", ADMIN => api_tokens::delete;
@@ -121,21 +129,21 @@ fn api() -> Vec<Route> {
         POST "/api/v1/users", ADMIN => users::add;
         PATCH "/api/v1/users/{id}", ADMIN => users::change;
         DELETE "/api/v1/users/{id}", ADMIN => users::delete;
+        DELETE "/api/v1/users/{id}/sessions", ADMIN => users::sign_out;
+        DELETE "/api/v1/users/{id}/second-factor", ADMIN => users::reset_second_factor;
+        GET "/api/v1/sessions", ADMIN => sessions::all;
+        DELETE "/api/v1/sessions/{id}", ADMIN => sessions::delete;
+        GET "/api/v1/server", OPERATOR => server::show;
         GET "/api/v1/live", VIEWER => live::stream;
     }
 }
 
+/// The fleet, and what moves it.
 fn pages() -> Vec<Route> {
     table! {
-        GET "/static/{path:.*}", NOTHING => pages::assets::file;
-        POST "/theme", NOTHING => pages::assets::choose_theme;
-        GET "/setup", NOTHING => pages::sign_in::get_setup;
-        POST "/setup", NOTHING => pages::sign_in::post_setup;
-        GET "/login", NOTHING => pages::sign_in::get_login;
-        POST "/login", NOTHING => pages::sign_in::post_login;
-        POST "/logout", VIEWER => sign_in::logout;
         GET "/", VIEWER => pages::overview::get;
         GET "/devices", VIEWER => pages::devices::get;
+        POST "/device-tags", OPERATOR => pages::device_tags::change;
         GET "/devices/{device_id}", VIEWER => pages::device::get;
         POST "/devices/{device_id}", OPERATOR => pages::device_edit::change;
         POST "/devices/{device_id}/free", OPERATOR => pages::device_edit::free;
@@ -144,11 +152,11 @@ fn pages() -> Vec<Route> {
         POST "/devices/{device_id}/revoke", ADMIN => pages::device_edit::revoke;
         GET "/devices/{device_id}/delete", ADMIN => pages::device_edit::ask_delete;
         POST "/devices/{device_id}/delete", ADMIN => pages::device_edit::delete;
-        GET "/enrol", ADMIN => pages::enrol::get;
-        POST "/enrolment-tokens", ADMIN => pages::enrol::add;
-        POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
+        GET "/groups", VIEWER => pages::groups::get;
         POST "/groups", OPERATOR => pages::groups::add;
         POST "/groups/{name}/delete", OPERATOR => pages::groups::delete;
+        POST "/views", OPERATOR => pages::views::add;
+        POST "/views/{name}/delete", OPERATOR => pages::views::delete;
         GET "/packages", VIEWER => pages::packages::get;
         POST "/packages", OPERATOR => pages::packages::add;
         GET "/packages/{name}/{version}/delete", OPERATOR => pages::packages::ask_delete;
@@ -168,17 +176,50 @@ fn pages() -> Vec<Route> {
         POST "/rollouts/{id}/cancel", OPERATOR => pages::rollout_acts::cancel;
         GET "/rollouts/{id}/rollback", OPERATOR => pages::rollout_acts::ask_rollback;
         POST "/rollouts/{id}/rollback", OPERATOR => pages::rollout_acts::rollback;
+    }
+}
+
+/// The way in, who may come in, and how the server is.
+fn access_pages() -> Vec<Route> {
+    table! {
+        GET "/static/{path:.*}", NOTHING => pages::assets::file;
+        POST "/theme", NOTHING => pages::assets::choose_theme;
+        POST "/language", NOTHING => pages::assets::choose_language;
+        GET "/setup", NOTHING => pages::sign_in::get_setup;
+        POST "/setup", NOTHING => pages::sign_in::post_setup;
+        GET "/login", NOTHING => pages::sign_in::get_login;
+        POST "/login", NOTHING => pages::sign_in::post_login;
+        GET "/login/code", NOTHING => pages::sign_in::get_code;
+        POST "/login/code", NOTHING => pages::sign_in::post_code;
+        GET "/resume", VIEWER => pages::sign_in::resume;
+        POST "/logout", VIEWER => sign_in::logout;
+        GET "/welcome", ADMIN => pages::welcome::get;
+        GET "/enrol", ADMIN => pages::enrol::get;
+        POST "/enrolment-tokens", ADMIN => pages::enrol::add;
+        POST "/enrolment-tokens/{id}/revoke", ADMIN => pages::enrol::revoke;
         GET "/users", ADMIN => pages::user_edit::get;
         POST "/users", ADMIN => pages::user_edit::add;
         POST "/users/{id}/role", ADMIN => pages::user_edit::set_role;
         POST "/users/{id}/password", ADMIN => pages::user_edit::set_password;
+        POST "/users/{id}/sign-out", ADMIN => pages::user_edit::sign_out;
+        POST "/users/{id}/second-factor/reset", ADMIN => pages::user_edit::reset_second_factor;
         GET "/users/{id}/delete", ADMIN => pages::user_edit::ask_delete;
         POST "/users/{id}/delete", ADMIN => pages::user_edit::delete;
         POST "/api-tokens", ADMIN => pages::user_edit::add_token;
         POST "/api-tokens/{id}/revoke", ADMIN => pages::user_edit::revoke_token;
+        GET "/sessions", ADMIN => pages::sessions::get;
+        POST "/sessions/{id}/end", ADMIN => pages::sessions::end;
         GET "/audit", ADMIN => pages::audit::get;
+        GET "/audit/export", ADMIN => pages::audit::export;
+        GET "/server", OPERATOR => pages::server::get;
         GET "/account", VIEWER => pages::account::get;
         POST "/account", VIEWER => pages::account::password;
+        POST "/account/sessions/end-others", VIEWER => pages::account::end_others;
+        POST "/account/sessions/{id}/end", VIEWER => pages::account::end_session;
+        GET "/account/second-factor", VIEWER => pages::second_factor::get;
+        POST "/account/second-factor", VIEWER => pages::second_factor::turn_on;
+        POST "/account/second-factor/off", VIEWER => pages::second_factor::turn_off;
+        POST "/account/second-factor/codes", VIEWER => pages::second_factor::new_codes;
     }
 }
 
@@ -221,7 +262,9 @@ mod tests {
 
     #[test]
     fn every_route_demands_a_permission_or_is_on_the_public_list() {
-        let public = ["/healthz", "/readyz", "/api/v1/openapi.json", "/login", "/setup", "/theme", "/static/{path:.*}"];
+        let machines = ["/healthz", "/readyz", "/api/v1/openapi.json"];
+        let people = ["/login", "/login/code", "/setup", "/theme", "/language", "/static/{path:.*}"];
+        let public = [machines.as_slice(), &people].concat();
         for route in table() {
             match route.needs {
                 Needs::Nothing => assert!(public.contains(&route.path), "{} {}", route.method, route.path),
@@ -229,7 +272,7 @@ mod tests {
                 Needs::TokenOrLoopback => assert_eq!(route.path, "/metrics"),
                 Needs::Role(role) => {
                     let changes = !route.method.is_safe();
-                    let by_a_viewer = ["/logout", "/account"].contains(&route.path);
+                    let by_a_viewer = route.path == "/logout" || route.path.starts_with("/account");
                     assert!(!changes || role > Role::Viewer || by_a_viewer, "{} {}", route.method, route.path);
                 }
             }

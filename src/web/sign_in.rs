@@ -3,31 +3,107 @@
 use actix_web::cookie::Cookie;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::WebState;
 use super::access::{Via, Viewer, Who};
 use super::error::{Answer, ApiError};
 use super::gates;
-use super::session;
-use crate::domain::{User, check_password};
+use super::second_factor;
+use super::session::{self, Begun};
+use crate::domain::{SecondFactor, User, check_password};
 use crate::store::secrets;
 
-/// Checks a name and a password, with patience for so many tries only, and begins a session.
+/// Where a name and a password led.
+pub enum Entered {
+    In(Begun),
+    /// The user has a second factor: with this cookie, a code is asked for.
+    CodeNeeded(Cookie<'static>),
+}
+
+/// Checks a name and a password, with patience for so many tries only, and begins a session. Who has a second factor
+/// gives a code with them, or afterwards.
 ///
 /// # Errors
-/// 401 `wrong_credentials`, 429 after too many tries.
+/// 401 `wrong_credentials` or `wrong_code`, 429 after too many tries.
 pub async fn sign_in(
     state: &WebState,
     request: &HttpRequest,
-    name: &str,
-    password: &str,
-) -> Result<Cookie<'static>, ApiError> {
+    (name, password): (&str, &str),
+    code: &str,
+) -> Result<Entered, ApiError> {
     let user = check(state, request, name, password).await?;
+    let Some(factor) = state.store.second_factor(user.id).await? else {
+        return Ok(Entered::In(enter(state, request, &user, &json!({})).await?));
+    };
+    if code.is_empty() {
+        return Ok(Entered::CodeNeeded(session::begin_half(state, &user).await?));
+    }
+    check_code(state, request, &user, &factor, code).await?;
+    Ok(Entered::In(enter(state, request, &user, &json!({ "code": true })).await?))
+}
+
+/// The code behind a password that was right: begins the session, and ends the half one, whose cookie goes.
+///
+/// # Errors
+/// 401 `half_ended` when it came too late, `wrong_code`, 429 after too many tries.
+pub async fn sign_in_by_code(
+    state: &WebState,
+    request: &HttpRequest,
+    code: &str,
+) -> Result<(Begun, Cookie<'static>), ApiError> {
+    let ended = || ApiError::new(StatusCode::UNAUTHORIZED, "half_ended", "That took too long; sign in anew.");
+    let user = session::read_half(state, request).await?.ok_or_else(ended)?;
+    let factor = state.store.second_factor(user.id).await?.ok_or_else(ended)?;
+    check_code(state, request, &user, &factor, code).await?;
+    let half = session::end_half(state, request).await?;
+    Ok((enter(state, request, &user, &json!({ "code": true })).await?, half))
+}
+
+async fn enter(state: &WebState, request: &HttpRequest, user: &User, details: &Value) -> Result<Begun, ApiError> {
     tracing::info!(user = user.name, "signed in");
-    let cookie = session::begin(state, &user).await?;
-    state.tell_of(Ok(&user), "sign_in", &json!({ "address": gates::address(request).to_string() })).await;
-    Ok(cookie)
+    let begun = session::begin(state, request, user).await?;
+    let mut details = details.clone();
+    details["address"] = gates::address(request).to_string().into();
+    state.tell_of(Ok(user), "sign_in", &details).await;
+    Ok(begun)
+}
+
+async fn check_code(
+    state: &WebState,
+    request: &HttpRequest,
+    user: &User,
+    factor: &SecondFactor,
+    code: &str,
+) -> Result<(), ApiError> {
+    if second_factor::spend(state, user, factor, code).await? {
+        return Ok(());
+    }
+    let address = gates::address(request).to_string();
+    tracing::warn!(user = user.name, address, "a try to sign in failed at the code");
+    state.tell_of(Ok(user), "sign_in.failed", &json!({ "address": address, "code": true })).await;
+    let message = "The code is wrong, or was used already; wait for the next one.";
+    Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_code", message))
+}
+
+/// Whether this is the password of who asks, with the same patience as at the door.
+///
+/// # Errors
+/// 403 for a program, 422 about `field`, 429 after too many tries.
+pub async fn own_password(
+    state: &WebState,
+    request: &HttpRequest,
+    who: &Who,
+    password: &str,
+    field: &str,
+) -> Result<User, ApiError> {
+    if let Via::Token { .. } = who.via {
+        return Err(ApiError::forbidden("no_session", "Only people have passwords."));
+    }
+    check(state, request, &who.name, password).await.map_err(|error| match error.code {
+        "wrong_credentials" => ApiError::field(field, "is not your password"),
+        _ => error,
+    })
 }
 
 async fn check(state: &WebState, request: &HttpRequest, name: &str, password: &str) -> Result<User, ApiError> {
@@ -84,7 +160,7 @@ pub async fn logout(state: web::Data<WebState>, viewer: Viewer) -> Answer {
     Ok(go_to("/login", Some(&cookie)))
 }
 
-/// Changes one's own password. A new session, whose cookie this is, takes the place of the one before.
+/// Changes one's own password. Every session ends; a new one, whose cookie this is, takes the place of this one.
 ///
 /// # Errors
 /// 403 for a program, 422 with `old` or `new`, 429 after too many tries.
@@ -95,18 +171,11 @@ pub async fn change_password(
     old: &str,
     new: &str,
 ) -> Result<Cookie<'static>, ApiError> {
-    let Via::Session { user_id, .. } = viewer.via else {
-        return Err(ApiError::forbidden("no_session", "Only people have passwords."));
-    };
     check_password(new).map_err(|message| ApiError::field("new", message))?;
-    let user = check(state, request, &viewer.name, old).await.map_err(|error| match error.code {
-        "wrong_credentials" => ApiError::field("old", "is not your password"),
-        _ => error,
-    })?;
+    let user = own_password(state, request, viewer, old, "old").await?;
     let hash = hash(state, new).await?;
-    state.acting(viewer, "user.set_password", &viewer.name, &json!({})).set_password(user_id, &hash).await?;
-    end_session_before(state, Some(viewer)).await?;
-    session::begin(state, &user).await
+    state.acting(viewer, "user.set_password", &viewer.name, &json!({})).set_password(user.id, &hash).await?;
+    Ok(session::begin(state, request, &user).await?.cookie)
 }
 
 /// Each sign-in has a new key; the one before is void.

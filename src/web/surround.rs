@@ -8,14 +8,26 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::{HttpMessage as _, web};
 use tracing::Instrument as _;
 
 use super::WebState;
+use crate::config::Config;
 
-/// Everything from us, nothing inline.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
-                                       frame-ancestors 'none'; form-action 'self'";
+/// Everything from us, nothing inline; pictures also from where the map's tiles are.
+#[must_use]
+pub fn policy(config: &Config) -> HeaderValue {
+    let tiles = config.map.tile_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
+    let text = format!(
+        "default-src 'self'; img-src 'self' data:{tiles}; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'self'"
+    );
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+}
+
+/// What a request is called in the log and in the header of its answer; a page about a fault shows it.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,15 +44,20 @@ pub async fn surround(
     let method = request.method().clone();
     let path = request.path().to_owned();
     let state = request.app_data::<web::Data<WebState>>().cloned();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", %id);
     let mut response = next.call(request).instrument(span).await?.map_into_boxed_body();
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
+    let mut policy = None;
     if let Some(state) = state {
         state.metrics.count_request(&method, status, seconds);
+        policy = Some(state.policy.clone());
     }
     log(&id, &method, &path, status, seconds);
     insert_headers(response.headers_mut(), &id);
+    let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'self'"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }
 
@@ -67,7 +84,6 @@ fn log(id: &str, method: &Method, path: &str, status: u16, seconds: f64) {
 
 fn insert_headers(headers: &mut HeaderMap, id: &str) {
     let fixed = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),

@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::assets::Assets;
+use super::words::{Language, Words, WordsError, grouped};
+
+mod said;
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
@@ -22,6 +25,9 @@ pub enum TemplateError {
     /// A template can't be read: a fault of the program.
     #[error("template {name}: {why}")]
     Broken { name: String, why: String },
+    /// The languages can't be read: a fault of the program.
+    #[error("languages: {0}")]
+    Words(#[from] WordsError),
     /// A template asks for what its page does not have: a fault of the program.
     #[error("a page cannot be written: {0}")]
     Render(#[from] handlebars::RenderError),
@@ -36,7 +42,8 @@ pub struct Templates {
 }
 
 struct Loaded {
-    registry: Arc<Handlebars<'static>>,
+    /// One for each language, in the order of [`Language::ALL`].
+    registries: Arc<[Handlebars<'static>; 2]>,
     /// When the newest of the files was changed; `None` where that is not known.
     changed: Option<u64>,
 }
@@ -47,28 +54,27 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Broken`] with the template's name and place.
     pub fn new(assets: Arc<Assets>) -> Result<Self, TemplateError> {
-        let registry = Arc::new(read(&assets)?);
-        let loaded = Loaded { registry, changed: changed() };
+        let loaded = Loaded { registries: Arc::new(read_all(&assets)?), changed: changed() };
         Ok(Self { assets, loaded: RwLock::new(loaded), follows: cfg!(debug_assertions) })
     }
 
-    /// Writes a page.
+    /// Writes a page in a language.
     ///
     /// # Errors
-    /// [`TemplateError::Render`] when the template wants something that `page` has not.
-    pub fn render<T: Serialize>(&self, name: &str, page: &T) -> Result<String, TemplateError> {
-        Ok(self.registry()?.render(name, page)?)
+    /// [`TemplateError::Render`] when the template wants something that `page` or the language has not.
+    pub fn render<T: Serialize>(&self, language: Language, name: &str, page: &T) -> Result<String, TemplateError> {
+        Ok(self.registries()?[language as usize].render(name, page)?)
     }
 
-    fn registry(&self) -> Result<Arc<Handlebars<'static>>, TemplateError> {
+    fn registries(&self) -> Result<Arc<[Handlebars<'static>; 2]>, TemplateError> {
         if self.follows {
             let changed = changed();
             let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             if loaded.changed != changed {
-                *loaded = Loaded { registry: Arc::new(read(&self.assets)?), changed };
+                *loaded = Loaded { registries: Arc::new(read_all(&self.assets)?), changed };
             }
         }
-        Ok(self.loaded.read().unwrap_or_else(PoisonError::into_inner).registry.clone())
+        Ok(self.loaded.read().unwrap_or_else(PoisonError::into_inner).registries.clone())
     }
 
     /// The names of all templates that are pages, not parts of pages.
@@ -80,14 +86,21 @@ impl Templates {
 }
 
 fn changed() -> Option<u64> {
-    Files::iter().filter_map(|file| Files::get(&file)?.metadata.last_modified()).max()
+    let templates = Files::iter().filter_map(|file| Files::get(&file)?.metadata.last_modified()).max();
+    templates.max(Words::changed())
 }
 
-fn read(assets: &Arc<Assets>) -> Result<Handlebars<'static>, TemplateError> {
+fn read_all(assets: &Arc<Assets>) -> Result<[Handlebars<'static>; 2], TemplateError> {
+    let [english, chinese] = Language::ALL.map(|language| read(assets, language));
+    Ok([english?, chinese?])
+}
+
+fn read(assets: &Arc<Assets>, language: Language) -> Result<Handlebars<'static>, TemplateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.set_prevent_indent(true);
     add_helpers(&mut registry, assets.clone());
+    said::add_helpers(&mut registry, Words::new(language)?);
     for file in Files::iter() {
         let name = file.trim_end_matches(".hbs");
         let broken = |why: String| TemplateError::Broken { name: name.to_owned(), why };
@@ -105,10 +118,10 @@ fn add_helpers(registry: &mut Handlebars<'static>, assets: Arc<Assets>) {
     handlebars_helper!(bytes: |n: Value| n.as_f64().map(written_bytes).unwrap_or_default());
     // {{plural n "terminal" "terminals"}}: `1 terminal`, `1,200 terminals`.
     handlebars_helper!(plural: |n: u64, one: str, many: str| {
-        format!("{} {}", grouped(n), if n == 1 { one } else { many })
+        format!("{} {}", written_number(n), if n == 1 { one } else { many })
     });
     // {{number n}}: `1,200`.
-    handlebars_helper!(number: |n: u64| grouped(n));
+    handlebars_helper!(number: |n: u64| written_number(n));
     // {{fixed x 1}}: `12.5`; nothing for null.
     handlebars_helper!(fixed: |x: Value, digits: u64| {
         x.as_f64().map(|x| format!("{x:.*}", digits as usize)).unwrap_or_default()
@@ -164,16 +177,8 @@ fn written_bytes(n: f64) -> String {
     if unit == 0 { format!("{n:.0} {}", UNITS[unit]) } else { format!("{n:.1} {}", UNITS[unit]) }
 }
 
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+fn written_number(n: u64) -> String {
+    i64::try_from(n).map_or_else(|_| n.to_string(), grouped)
 }
 
 #[cfg(test)]
@@ -186,8 +191,8 @@ mod tests {
     fn numbers_and_times_are_written_for_people() {
         assert_eq!(written_bytes(1023.0), "1023 B");
         assert_eq!(written_bytes(4.0 * 1024.0 * 1024.0), "4.0 MiB");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(grouped(12), "12");
+        assert_eq!(written_number(1_234_567), "1,234,567");
+        assert_eq!(written_number(12), "12");
         assert_eq!(written_time(&json!("2026-11-22T08:48:00.123Z")), "2026-11-22 08:48:00");
         assert_eq!(written_time(&Value::Null), "");
     }
@@ -195,13 +200,15 @@ mod tests {
     #[test]
     fn a_name_that_a_page_does_not_have_is_an_error() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        assert!(templates.registry().unwrap().render_template("{{missing}}", &json!({"there": 1})).is_err());
+        let registry = &templates.registries().unwrap()[0];
+        assert!(registry.render_template("{{missing}}", &json!({"there": 1})).is_err());
     }
 
     #[test]
     fn text_is_escaped() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        let written = templates.registry().unwrap().render_template("{{x}}", &json!({"x": "<script>\"'"})).unwrap();
+        let registry = &templates.registries().unwrap()[0];
+        let written = registry.render_template("{{x}}", &json!({"x": "<script>\"'"})).unwrap();
         assert!(!written.contains('<') && !written.contains('"'), "{written}");
     }
 }

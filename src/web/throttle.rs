@@ -30,6 +30,8 @@ pub struct Throttle {
 enum Key {
     Account(String, IpAddr),
     Address(IpAddr),
+    /// Tries at an account's second factor, from wherever: only who has the password comes that far.
+    Code(String),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,12 +68,31 @@ impl Throttle {
         }
     }
 
+    /// As [`Throttle::attempt`], for the code behind a password that was right.
+    ///
+    /// # Errors
+    /// How many seconds to wait.
+    pub fn attempt_code(&mut self, now: Timestamp, account: &str) -> Result<(), u32> {
+        let key = Key::Code(folded(account));
+        let wait = self.tries.get(&key).map_or(TimeDelta::zero(), |tries| tries.blocked_until - now);
+        if wait > TimeDelta::zero() {
+            return Err(u32::try_from(wait.num_seconds() + 1).unwrap_or(u32::MAX));
+        }
+        self.count(now, key);
+        Ok(())
+    }
+
+    /// The code was right.
+    pub fn code_succeeded(&mut self, account: &str) {
+        self.tries.remove(&Key::Code(folded(account)));
+    }
+
     fn count(&mut self, now: Timestamp, key: Key) {
         if self.tries.len() >= MOST_KEYS && !self.tries.contains_key(&key) {
             self.forget(now);
         }
         let free = match key {
-            Key::Account(..) => FREE_PER_ACCOUNT,
+            Key::Account(..) | Key::Code(_) => FREE_PER_ACCOUNT,
             Key::Address(_) => FREE_PER_ADDRESS,
         };
         let fresh = Tries { count: 0, last: now, blocked_until: now };
@@ -103,9 +124,12 @@ impl Throttle {
 }
 
 fn keys(account: &str, address: IpAddr) -> [Key; 2] {
-    let account: String = account.chars().take(64).flat_map(char::to_lowercase).collect();
     let address = neighbourhood(address);
-    [Key::Account(account, address), Key::Address(address)]
+    [Key::Account(folded(account), address), Key::Address(address)]
+}
+
+fn folded(account: &str) -> String {
+    account.chars().take(64).flat_map(char::to_lowercase).collect()
 }
 
 /// An address as limits count it: of IPv6 the first 64 bits, which is what one customer has.
@@ -157,6 +181,17 @@ mod tests {
         assert_eq!(throttle.attempt(at(0), "bob", address(1)), Ok(()));
         throttle.succeeded("Ann", address(1));
         assert_eq!(throttle.attempt(at(0), "ann", address(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_code_is_guessed_at_five_times_from_wherever() {
+        let mut throttle = Throttle::default();
+        let granted = (0..50).filter(|_| throttle.attempt_code(at(0), "ann").is_ok()).count();
+        assert_eq!(granted, 5);
+        assert_eq!(throttle.attempt(at(0), "ann", address(1)), Ok(()), "the password is another matter");
+        assert_eq!(throttle.attempt_code(at(15), "Ann"), Ok(()));
+        throttle.code_succeeded("ANN");
+        assert_eq!(throttle.attempt_code(at(15), "ann"), Ok(()));
     }
 
     #[test]

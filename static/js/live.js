@@ -4,13 +4,15 @@
 // table never jumps. What is counted (figures, bars, lists) is fetched anew, at most once in a while, and put in
 // where the ids begin with `live-`. All words come from the page's own templates.
 import { localise, timeElement } from "./time.js";
+import { forget, words as transferWords } from "./transfer.js";
 
 const page = document.body.dataset.live;
 const banner = document.querySelector("[data-offline]");
+const signedOut = document.querySelector("[data-signed-out]");
 const words = document.querySelector("[data-words]");
 
 /** How often each page fetches its counted parts at most, milliseconds. */
-const REFRESH = { overview: 3000, rollouts: 3000, rollout: 2000, device: 2000, fleet: 10000 };
+const REFRESH = { overview: 3000, rollouts: 3000, rollout: 2000, device: 2000, fleet: 10000, enrol: 1000 };
 /** A hidden page gives its connection back after this: browsers allow six to one server. */
 const HIDDEN_FOR = 10000;
 /** The states in which an assignment says nothing about what the device should run. */
@@ -73,7 +75,7 @@ const onEvent = {
         setVersion(place, event.modules[place.dataset.cell]);
       }
     }
-    if (page === "overview" || page === "fleet" || event.key_id === own.device) {
+    if (page === "overview" || page === "fleet" || page === "enrol" || event.key_id === own.device) {
       refreshSoon();
     }
   },
@@ -92,6 +94,7 @@ const onEvent = {
       put(state.querySelector("[data-state]"), word(event.state));
       if (event.state !== "downloading") {
         state.querySelector("[data-percent]").textContent = "";
+        forget(`${event.key_id} ${event.module}`);
       }
       if (!event.reason) {
         state.querySelector("[data-reason]").textContent = "";
@@ -99,17 +102,19 @@ const onEvent = {
       setTarget(cell(line, event.module, "version"), AIMLESS.includes(event.state) ? null : event.target);
     }
     if (page === "fleet" ? line && event.reason : ours && (page !== "device" || event.key_id === own.device)) {
-      refreshSoon();
+      // Of a reason, the page has the words.
+      refreshSoon(page !== "rollout" || Boolean(line && event.reason));
     }
   },
   transfer(event) {
-    const percent = event.size ? `${Math.floor((Math.min(event.received, event.size) / event.size) * 100)}%` : "";
     const line = row(event.key_id);
     const state = line
       ? cell(line, event.module, "state")
       : event.key_id === own.device && document.querySelector(`tr[data-module="${CSS.escape(event.module)}"]`);
     if (state && state.querySelector(".s-downloading")) {
-      state.querySelector("[data-percent]").textContent = percent;
+      const left = state.closest("[data-left]")?.dataset.left;
+      const name = `${event.key_id} ${event.module}`;
+      state.querySelector("[data-percent]").textContent = transferWords(name, event.received, event.size, left);
     }
   },
   rollout(event) {
@@ -117,14 +122,22 @@ const onEvent = {
       refreshSoon();
     }
   },
-  reload() {
+  /** Something moved that no row here shows. */
+  others() {
     refreshSoon();
+  },
+  reload() {
+    refreshSoon(true);
   },
 };
 
 // ---- what is counted --------------------------------------------------------------------------------------------
 
-function refreshSoon() {
+/** Whether the rows are to be read anew as well as what is counted. */
+let wantsRows = false;
+
+function refreshSoon(rows = page !== "rollout") {
+  wantsRows ||= rows;
   if (refreshTimer === null) {
     const wait = Math.max(200, lastRefresh + REFRESH[page] - Date.now());
     refreshTimer = setTimeout(refresh, wait);
@@ -145,7 +158,13 @@ function takeOver(fresh) {
     const line = row(next.dataset.key);
     if (line && !line.contains(document.activeElement)) {
       localise(next);
+      // What the reader ticked stays ticked.
+      const ticked = line.querySelector('input[type="checkbox"]')?.checked ?? false;
       line.replaceChildren(...next.childNodes);
+      const box = line.querySelector('input[type="checkbox"]');
+      if (box) {
+        box.checked = ticked;
+      }
     }
   }
 }
@@ -153,9 +172,14 @@ function takeOver(fresh) {
 async function refresh() {
   lastRefresh = Date.now();
   try {
-    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const address = new URL(location.href);
+    if (!wantsRows) {
+      address.searchParams.set("part", "counts");
+    }
+    wantsRows = false;
+    const response = await fetch(address, { headers: { Accept: "text/html" } });
     if (response.redirected && new URL(response.url).pathname === "/login") {
-      location.reload();
+      over();
     } else if (response.ok) {
       takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
     }
@@ -173,7 +197,17 @@ function lost() {
   lostTimer ??= setTimeout(() => { banner.hidden = false; }, 3000);
   if (source.readyState === EventSource.CLOSED) {
     setTimeout(connect, 5000 + Math.random() * 10000);
+    // The server answers, and not with a stream: the reader may have been signed out.
+    refreshSoon();
   }
+}
+
+/** The session has ended. What is on the page stays, also what was typed; a form that is sent is kept. */
+function over() {
+  clearTimeout(lostTimer);
+  source?.close();
+  banner.hidden = true;
+  signedOut.hidden = false;
 }
 
 function found() {
@@ -181,17 +215,21 @@ function found() {
   lostTimer = null;
   banner.hidden = true;
   // Whatever happened since the page was written, or since the stream was lost, has not been told.
-  refreshSoon();
+  refreshSoon(true);
 }
 
-/** A page about one device or one rollout asks for nothing else. */
+/** A page about one device or one rollout asks for nothing else, and one with rows for what they show. */
 function stream() {
   const about = page === "device" ? { device: subject.deviceId } : page === "rollout" ? { rollout: subject.rollout } : {};
+  const keys = [...document.querySelectorAll("tr[data-key]")].map((line) => line.dataset.key);
+  if (keys.length > 0 && page !== "device") {
+    about.rows = keys.join(",");
+  }
   return `/api/v1/live?${new URLSearchParams(about)}`;
 }
 
 function connect() {
-  if (document.hidden && source === null) {
+  if ((document.hidden && source === null) || !signedOut.hidden) {
     return;
   }
   source?.close();

@@ -1,12 +1,13 @@
-// Times come in UTC; readers see them in their own zone, in the same form.
+// Times come in UTC; readers see them in their own zone, as the page's language writes them.
 
-const two = (n) => String(n).padStart(2, "0");
+const language = document.documentElement.lang;
+/** The reader's own kind of the page's language, `en-GB` for `en`, where there is one. */
+export const locale = navigator.languages.find((own) => own.split("-")[0] === language.split("-")[0]) ?? language;
 
-/** `2026-11-22 16:48:00` in the reader's zone. */
-export function written(at) {
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
+const form = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+
+/** `22 Nov 2026, 16:48:00` or `2026年11月22日 16:48:00`, in the reader's zone. */
+export const written = (at) => form.format(at);
 
 /** Rewrites every time below `root`. */
 export function localise(root) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fleetward::agent::config::{Args, Config};
-use fleetward::agent::run::run_until;
+use fleetward::agent::run::{Ended, run_until};
 use fleetward::domain::Sha256Hex;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub struct Bench {
 /// A running agent; stops when asked.
 pub struct Agent {
     pub stop: watch::Sender<bool>,
-    pub task: std::thread::JoinHandle<anyhow::Result<()>>,
+    pub task: std::thread::JoinHandle<anyhow::Result<Ended>>,
 }
 
 impl Agent {
@@ -207,7 +207,11 @@ impl Session {
 
     /// Sends `bytes` of the package from `offset`, in frames, within the window of the agent's progress.
     pub async fn push(&mut self, package: &Package, offset: usize, until: usize) -> usize {
-        self.say(json!({"type":"package","app_name":"app1","version":package.version,"size":package.bytes.len(),
+        self.push_of("app1", package, offset, until).await
+    }
+
+    pub async fn push_of(&mut self, module: &str, package: &Package, offset: usize, until: usize) -> usize {
+        self.say(json!({"type":"package","app_name":module,"version":package.version,"size":package.bytes.len(),
             "sha256":package.sha256,"offset":offset}))
             .await;
         let (mut sent, mut told) = (offset, offset);

@@ -1,6 +1,6 @@
 //! The agent killed before each step that changes the disk: enumerated by `strace`, not sampled.
 //!
-//! A first run writes down every such system call of an install. Then, for each of them, the agent is run anew and
+//! A first run writes down every such system call of an install, or of a set of two. Then, for each of them, the agent is run anew and
 //! killed as it enters that call; what is on disk must be the old or the new version, whole; and a restart must
 //! bring the install, or the way back, to its end.
 
@@ -11,7 +11,7 @@ use fleetward::domain::Purpose;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Package, Session, current};
-use crate::house::{ONLINE, RELEASE, ROOT, freshness, manifest, offer, signed, trust};
+use crate::house::{ONLINE, RELEASE, ROOT, freshness, manifest_of, offer_of, signed, trust};
 
 const CALLS: &str = "write,fsync,fdatasync,rename,renameat,renameat2,symlink,symlinkat,unlink,unlinkat,rmdir,mkdir,\
     mkdirat,ftruncate";
@@ -29,23 +29,43 @@ struct Point {
 enum Story {
     Install,
     Rollback,
+    /// Two modules, all or none.
+    Set,
+    SetRollback,
 }
 
-fn package() -> Package {
-    Package::tar("2", &[("app", "two"), ("etc/conf", "a=2")])
+impl Story {
+    fn modules(self) -> &'static [&'static str] {
+        if matches!(self, Self::Install | Self::Rollback) { &["app1"] } else { &["app1", "app2"] }
+    }
+
+    fn goes_back(self) -> bool {
+        matches!(self, Self::Rollback | Self::SetRollback)
+    }
+}
+
+fn package(module: &str) -> Package {
+    Package::tar("2", &[("app", "two"), ("etc/conf", if module == "app1" { "a=2" } else { "b=2" })])
 }
 
 /// A device that runs version 1, whole.
 async fn device(story: Story) -> Bench {
-    let health = match story {
-        Story::Install => "health = 'true'\nsettle = '0s'",
-        Story::Rollback => "health = 'test $FLEETWARD_VERSION = 1'\nhealth_timeout = '100ms'",
-    };
-    let mut bench = Bench::new().await.with(health);
+    let mut bench = Bench::new().await;
     std::fs::remove_file(bench.app1().join("VERSION")).unwrap();
-    std::fs::create_dir_all(bench.app1().join("versions/1")).unwrap();
-    std::fs::write(bench.app1().join("versions/1/app"), "one").unwrap();
-    std::os::unix::fs::symlink("versions/1", bench.app1().join("current")).unwrap();
+    for module in story.modules() {
+        let folder = bench.folder.path().join(module);
+        std::fs::create_dir_all(folder.join("versions/1")).unwrap();
+        std::fs::write(folder.join("versions/1/app"), "one").unwrap();
+        std::os::unix::fs::symlink("versions/1", folder.join("current")).unwrap();
+        if *module == "app2" {
+            bench.config.push_str(&format!("\n[modules.app2]\ndir = {folder:?}\n"));
+        }
+        // The last one is the one that is not well.
+        bench.config.push_str(match story.goes_back() && story.modules().last() == Some(module) {
+            false => "health = 'true'\nsettle = '0s'",
+            true => "health = 'test $FLEETWARD_VERSION = 1'\nhealth_timeout = '100ms'",
+        });
+    }
     let path = bench.folder.path().join("trust.json");
     std::fs::write(&path, signed(Purpose::Trust, &trust(), &[ROOT]).to_json()).unwrap();
     bench.head = format!("trust = {path:?}");
@@ -71,13 +91,19 @@ fn end(strace: &mut Child) {
     strace.wait().unwrap();
 }
 
-/// Offers the package; the reply, or `None` when the agent is gone.
-async fn ask(session: &mut Session, nonce: &str) -> Option<Value> {
-    let document = signed(Purpose::Manifest, &manifest(&package(), 1), &[RELEASE]);
-    let fresh = signed(Purpose::Freshness, &freshness(nonce, &[&document]), &[ONLINE]);
+/// Offers the packages; the reply, or `None` when the agent is gone.
+async fn ask(session: &mut Session, nonce: &str, story: Story) -> Option<Value> {
+    let sign = |module: &&str| signed(Purpose::Manifest, &manifest_of(module, &package(module), 1), &[RELEASE]);
+    let documents: Vec<_> = story.modules().iter().map(sign).collect();
+    let fresh = signed(Purpose::Freshness, &freshness(nonce, &documents.iter().collect::<Vec<_>>()), &[ONLINE]);
     let fresh: Value = serde_json::from_str(&fresh.to_json()).unwrap();
-    let list = [offer(&package(), Some(&document))];
-    session.say(json!({"type":"update_list","rollout_id":7,"update_list":list,"freshness":fresh})).await;
+    let entry = |(module, document): (&&str, &_)| offer_of(module, &package(module), Some(document));
+    let list: Vec<Value> = story.modules().iter().zip(&documents).map(entry).collect();
+    let mut message = json!({"type":"update_list","rollout_id":7,"update_list":list,"freshness":fresh});
+    if story.modules().len() > 1 {
+        message["all_or_nothing"] = json!(true);
+    }
+    session.say(message).await;
     loop {
         let message = session.hear_or_end().await?;
         if message.get("update_list").is_some() {
@@ -86,14 +112,31 @@ async fn ask(session: &mut Session, nonce: &str) -> Option<Value> {
     }
 }
 
-/// One try at the update, to its result, or until the agent is gone or has nothing to do.
-async fn update(session: &mut Session, nonce: &str) -> Option<Value> {
-    let reply = ask(session, nonce).await?;
-    if let Some(offset) = reply["update_list"][0]["offset"].as_u64() {
-        session.push(&package(), offset as usize, package().bytes.len()).await;
-    } else if reply["declined"][0]["reason"] != "busy" {
+/// One try at the update, to its last result, or until the agent is gone or has nothing to do.
+async fn update(session: &mut Session, nonce: &str, story: Story) -> Option<Value> {
+    let reply = ask(session, nonce, story).await?;
+    let wanted = reply["update_list"].as_array().unwrap();
+    if wanted.is_empty() && reply["declined"][0]["reason"] != "busy" {
         return Some(reply);
     }
+    let mut ended = 0;
+    for entry in wanted {
+        let (module, offset) = (entry["app_name"].as_str().unwrap(), entry["offset"].as_u64().unwrap() as usize);
+        session.push_of(module, &package(module), offset, package(module).bytes.len()).await;
+        if wanted.len() > 1 {
+            ended += usize::from(hear_result(session).await?["outcome"] != "staged");
+        }
+    }
+    loop {
+        let message = hear_result(session).await?;
+        ended += usize::from(message["outcome"] != "staged");
+        if ended >= story.modules().len() {
+            return Some(message);
+        }
+    }
+}
+
+async fn hear_result(session: &mut Session) -> Option<Value> {
     loop {
         let message = session.hear_or_end().await?;
         if message["type"] == "result" {
@@ -106,16 +149,21 @@ async fn until_gone(session: &mut Session) {
     while session.hear_or_end().await.is_some() {}
 }
 
-/// What runs is the old or the new version, with all its files.
-fn whole(bench: &Bench) -> String {
-    let runs = current(&bench.app1());
-    let read = |name: &str| std::fs::read_to_string(bench.app1().join("current").join(name)).unwrap_or_default();
-    match runs.as_str() {
-        "versions/1" => assert_eq!(read("app"), "one"),
-        "versions/2" => assert_eq!((read("app").as_str(), read("etc/conf").as_str()), ("two", "a=2")),
-        other => panic!("{other} runs"),
-    }
-    runs
+/// What runs of each module is the old or the new version, with all its files.
+fn whole(bench: &Bench, story: Story) -> Vec<String> {
+    let look = |module: &&str| {
+        let folder = bench.folder.path().join(module);
+        let runs = current(&folder);
+        let read = |name: &str| std::fs::read_to_string(folder.join("current").join(name)).unwrap_or_default();
+        let conf = if *module == "app1" { "a=2" } else { "b=2" };
+        match runs.as_str() {
+            "versions/1" => assert_eq!(read("app"), "one"),
+            "versions/2" => assert_eq!((read("app").as_str(), read("etc/conf").as_str()), ("two", conf)),
+            other => panic!("{other} runs"),
+        }
+        runs
+    };
+    story.modules().iter().map(look).collect()
 }
 
 /// Every call of a run that changes the disk of journal, trust, download or module, in order.
@@ -124,8 +172,8 @@ async fn points(story: Story) -> Vec<Point> {
     let log = bench.folder.path().join("strace.log");
     let mut agent = traced(&bench, &["-y", "-e", &format!("trace={CALLS}"), "-o", log.to_str().unwrap()]);
     let (mut session, hello) = bench.welcome().await;
-    let result = update(&mut session, hello["nonce"].as_str().unwrap()).await.unwrap();
-    assert_eq!(result["outcome"], if story == Story::Install { "installed" } else { "rolled_back" }, "{result}");
+    let result = update(&mut session, hello["nonce"].as_str().unwrap(), story).await.unwrap();
+    assert_eq!(result["outcome"], if story.goes_back() { "rolled_back" } else { "installed" }, "{result}");
     // It is told, and the journal forgets it.
     let quiet = std::time::Duration::from_millis(500);
     let _ = tokio::time::timeout(quiet, until_gone(&mut session)).await;
@@ -150,7 +198,7 @@ fn listed(log: &str, folder: &Path) -> Vec<Point> {
         let number = seen.iter().filter(known).count() + 1;
         seen.push((call, arguments));
         let below = Path::new(path).strip_prefix(folder).unwrap().to_owned();
-        let ours = ["app1", "state/journal", "state/trust", "state/downloads"];
+        let ours = ["app1", "app2", "state/journal", "state/trust", "state/downloads"];
         if ours.iter().any(|part| below.to_str().unwrap().starts_with(part)) {
             points.push(Point { call: call.to_owned(), path: below, number });
         }
@@ -170,30 +218,28 @@ async fn survives(story: Story, point: &Point) -> bool {
         let mut session = bench.accept_or_end(&mut agent).await?;
         let hello = session.hear_or_end().await?;
         session.say(crate::bench::welcome()).await;
-        update(&mut session, hello["nonce"].as_str().unwrap()).await?;
+        update(&mut session, hello["nonce"].as_str().unwrap(), story).await?;
         // The last calls come after the result: the journal forgets what was told.
         let quiet = std::time::Duration::from_millis(300);
         tokio::time::timeout(quiet, until_gone(&mut session)).await.is_err().then_some(())
     };
     let done = killed.await.is_some();
     end(&mut agent);
-    whole(&bench);
+    whole(&bench, story);
     let agent = bench.start();
     let (mut session, hello) = bench.welcome().await;
     let nonce = hello["nonce"].as_str().unwrap().to_owned();
     // To its end, and once more: what is installed is not wanted again, what failed three times is known.
     let mut ended = Value::Null;
     for _ in 0..8 {
-        ended = update(&mut session, &nonce).await.unwrap();
+        ended = update(&mut session, &nonce, story).await.unwrap();
         if ended.get("declined").is_some() {
             break;
         }
     }
-    let expected = match story {
-        Story::Install => ("versions/2", "not_newer"),
-        Story::Rollback => ("versions/1", "known_bad"),
-    };
-    assert_eq!((whole(&bench).as_str(), ended["declined"][0]["reason"].as_str().unwrap()), expected, "{point:?}");
+    let expected = if story.goes_back() { ("versions/1", "known_bad") } else { ("versions/2", "not_newer") };
+    assert!(whole(&bench, story).iter().all(|runs| runs == expected.0), "{point:?}");
+    assert_eq!(ended["declined"].as_array().unwrap().last().unwrap()["reason"], expected.1, "{point:?}");
     agent.stop();
     !done
 }
@@ -220,5 +266,19 @@ async fn an_install_survives_a_kill_before_every_change_of_the_disk() {
 #[ignore = "takes minutes, and needs strace"]
 async fn a_rollback_survives_a_kill_before_every_change_of_the_disk() {
     let (steps, killed) = all_survive(Story::Rollback).await;
+    println!("{steps} steps that change the disk, killed at {killed}: survived all");
+}
+
+#[tokio::test]
+#[ignore = "takes minutes, and needs strace"]
+async fn a_set_survives_a_kill_before_every_change_of_the_disk_and_ends_all_new() {
+    let (steps, killed) = all_survive(Story::Set).await;
+    println!("{steps} steps that change the disk, killed at {killed}: survived all");
+}
+
+#[tokio::test]
+#[ignore = "takes minutes, and needs strace"]
+async fn a_set_that_goes_back_survives_a_kill_before_every_change_of_the_disk_and_ends_all_old() {
+    let (steps, killed) = all_survive(Story::SetRollback).await;
     println!("{steps} steps that change the disk, killed at {killed}: survived all");
 }

@@ -37,8 +37,12 @@ pub fn trust() -> Trust {
 }
 
 pub fn manifest(package: &Package, counter: u64) -> Manifest {
+    manifest_of("app1", package, counter)
+}
+
+pub fn manifest_of(module: &str, package: &Package, counter: u64) -> Manifest {
     Manifest {
-        module: ModuleName::new("app1").unwrap(),
+        module: ModuleName::new(module).unwrap(),
         version: Version::new(&package.version).unwrap(),
         counter,
         epoch: 1,
@@ -66,7 +70,11 @@ pub fn freshness(nonce: &str, manifests: &[&Signed]) -> Freshness {
 }
 
 pub fn offer(package: &Package, manifest: Option<&Signed>) -> Value {
-    let mut offer = json!({"app_name":"app1","version":package.version,"size":package.bytes.len(),
+    offer_of("app1", package, manifest)
+}
+
+pub fn offer_of(module: &str, package: &Package, manifest: Option<&Signed>) -> Value {
+    let mut offer = json!({"app_name":module,"version":package.version,"size":package.bytes.len(),
         "sha256":package.sha256,"allow_rollback":package.allow_rollback});
     if let Some(manifest) = manifest {
         let (document, signatures) = manifest.parts();

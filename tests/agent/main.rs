@@ -2,9 +2,12 @@
 #![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod apps;
 mod attacks;
 mod bench;
 mod crashes;
 mod house;
+mod itself;
 mod link;
+mod sets;
 mod updates;

@@ -73,7 +73,9 @@ fn answers_are_as_the_document_says() {
     let plan = app.json("POST", "/api/v1/rollouts/plan", &operator, &rollout).expect(200).json();
     app.json("POST", "/api/v1/rollouts", &operator, &rollout).expect(201);
     app.json("POST", "/api/v1/enrolment-tokens", &admin, &json!({})).expect(201);
+    app.json("POST", "/api/v1/views", &operator, &json!({"name": "east", "query": "tag=region%3Deast"})).expect(201);
     app.user("ann", Role::Viewer);
+    app.cookie("ann");
     let mut seen = vec![("post", "/api/v1/rollouts/plan", "200", plan)];
     for (path, url) in [
         ("/healthz", "/healthz"),
@@ -81,6 +83,9 @@ fn answers_are_as_the_document_says() {
         ("/api/v1/devices", "/api/v1/devices"),
         ("/api/v1/devices/{device_id}", "/api/v1/devices/t-1"),
         ("/api/v1/devices/{device_id}/history", "/api/v1/devices/t-1/history"),
+        ("/api/v1/devices/{device_id}/connections", "/api/v1/devices/t-1/connections"),
+        ("/api/v1/fleet", "/api/v1/fleet"),
+        ("/api/v1/views", "/api/v1/views"),
         ("/api/v1/packages", "/api/v1/packages"),
         ("/api/v1/packages/{name}/{version}", "/api/v1/packages/app1/2.0.0"),
         ("/api/v1/modules", "/api/v1/modules"),
@@ -92,6 +97,8 @@ fn answers_are_as_the_document_says() {
         ("/api/v1/enrolment-tokens", "/api/v1/enrolment-tokens"),
         ("/api/v1/tokens", "/api/v1/tokens"),
         ("/api/v1/users", "/api/v1/users"),
+        ("/api/v1/sessions", "/api/v1/sessions"),
+        ("/api/v1/server", "/api/v1/server"),
     ] {
         let answer = app.get(url, &admin).expect(200).json();
         assert!(path.ends_with("history") || answer["items"] != json!([]), "{url} shows nothing of its items");

@@ -127,3 +127,22 @@ fn a_deleted_package_is_gone_with_its_bytes_unless_another_has_the_same() {
     app.delete("/api/v1/packages/app2/1", &token).expect(204);
     assert_eq!(app.blobs_on_disk(), 0);
 }
+
+#[test]
+fn the_page_says_which_updates_still_need_a_package() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.upload(&token, "app1", "1", b"one").expect(201);
+    app.upload(&token, "app1", "2", b"two").expect(201);
+    app.device("t-1", &[("app1", "1")]);
+    let page = app.get("/packages", &token).expect(200).text();
+    assert!(!page.contains("/rollouts/1"));
+    let body = serde_json::json!({"packages": [{"name": "app1", "version": "2"}]});
+    let id = app.json("POST", "/api/v1/rollouts", &token, &body).expect(201).json()["id"].clone();
+    let page = app.get("/packages", &token).expect(200).text();
+    assert_eq!(page.matches(&format!("href=\"/rollouts/{id}\"")).count(), 1, "{page}");
+    app.delete("/api/v1/packages/app1/2", &token).expect(409);
+    app.json("POST", &format!("/api/v1/rollouts/{id}/cancel"), &token, &serde_json::json!({})).expect(200);
+    assert!(!app.get("/packages", &token).expect(200).text().contains(&format!("href=\"/rollouts/{id}\"")));
+    app.delete("/api/v1/packages/app1/2", &token).expect(204);
+}

@@ -10,10 +10,18 @@ pub struct Stream(BufReader<Box<dyn Read>>);
 
 impl Stream {
     pub fn open(app: &TestApp, token: &str, path: &str) -> Self {
+        Self::with(app, path, ("authorization", &bearer(token)))
+    }
+
+    pub fn with_cookie(app: &TestApp, cookie: &str) -> Self {
+        Self::with(app, "/api/v1/live", ("cookie", cookie))
+    }
+
+    fn with(app: &TestApp, path: &str, (name, value): (&str, &str)) -> Self {
         let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).build().new_agent();
         let response = agent
             .get(format!("{}{path}", app.url))
-            .header("authorization", bearer(token))
+            .header(name, value)
             .header("accept-encoding", "gzip")
             .call()
             .unwrap();

@@ -1,15 +1,17 @@
-// A server on a temporary data folder and a free port, and terminals for it.
-import { spawn } from "node:child_process";
+// A server on a temporary data folder, terminals for it, and its command line.
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import WebSocket from "ws";
 
-const children = [];
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-function start(binary, args, onLine) {
+function start(binary, args, onLine = () => {}) {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
-  children.push(child);
+  running.add(child);
+  child.on("exit", () => running.delete(child));
   let text = "";
   child.stdout.on("data", (piece) => {
     text += piece;
@@ -21,67 +23,100 @@ function start(binary, args, onLine) {
   return child;
 }
 
-/** Starts a server; gives its setup link and its origin. */
-export function startServer(binary) {
-  const data = mkdtempSync(join(tmpdir(), "fleetward-browser-"));
-  process.on("exit", () => {
-    children.forEach((child) => child.kill("SIGKILL"));
-    rmSync(data, { recursive: true, force: true });
-  });
-  return new Promise((resolve, reject) => {
-    const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
-    const child = start(binary, args, (line) => {
-      const link = line.match(/https?:\/\/\S+\/setup\?token=\S+/)?.[0];
-      if (link) {
-        resolve({ link, origin: new URL(link).origin, process: child });
-      }
-    });
-    child.on("exit", (code) => reject(new Error(`the server ended with ${code} before it gave a setup link`)));
-    setTimeout(() => reject(new Error("no setup link within 30 s")), 30_000).unref();
-  });
-}
-
-/** Ends the server and waits for it. */
-export function stop(child) {
+/** Ends a program and waits for it. */
+export function stop(child, signal = "SIGTERM") {
+  if (!child || child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve();
+  }
   const ended = new Promise((resolve) => child.on("exit", resolve));
-  child.kill("SIGTERM");
+  child.kill(signal);
   return ended;
 }
 
-/** Simulated terminals that take updates. */
-export function simulate(binary, origin, token, count) {
-  const modules = ["--module", "app1=1.0.0", "--module", "app2=2.0.0"];
-  const where = ["simulate", "--server", origin, "--token", token, "--devices", String(count), "--interval", "2s"];
-  return start(binary, [...where, ...modules], () => {});
-}
+const freePort = () => new Promise((resolve, reject) => {
+  const socket = createServer().once("error", reject);
+  socket.listen(0, "127.0.0.1", () => {
+    const { port } = socket.address();
+    socket.close(() => resolve(port));
+  });
+});
 
-export const HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\"'\u202e";
+export class Server {
+  constructor(binary) {
+    this.binary = binary;
+    this.data = mkdtempSync(join(tmpdir(), "fleetward-browser-"));
+    this.children = [];
+  }
 
-/** A terminal that says the worst in every text it may say. */
-export function connectHostile(origin, token) {
-  const socket = new WebSocket(`${origin.replace("http", "ws")}/ws`, { headers: { Authorization: `Bearer ${token}` } });
-  const device_id = "hostile-1";
-  const now = () => Math.floor(Date.now() / 1000);
-  return new Promise((resolve, reject) => {
-    socket.on("error", reject);
-    socket.on("open", () => {
-      socket.send(JSON.stringify({ device_id, timestamp: now(), version_list: [{ name: "app1", version: "1.1.0" }] }));
-    });
-    socket.on("message", (data) => {
-      if (JSON.parse(data.toString()).type !== "welcome") {
+  /** Runs a command of the server's own command line on its data folder. */
+  command(args, input) {
+    return execFileSync(this.binary, ["--data-dir", this.data, ...args], { input, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] }).trim();
+  }
+
+  /** Starts, or starts again at the same address. */
+  async start(args = []) {
+    this.port ??= await freePort();
+    this.origin = `http://127.0.0.1:${this.port}`;
+    this.link = undefined;
+    const line = (text) => { this.link ??= text.match(/https?:\/\/\S+\/setup\?token=\S+/)?.[0]; };
+    this.process = start(this.binary, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data-dir", this.data, ...args], line);
+    for (let tries = 0; tries < 600; tries += 1) {
+      if (this.process.exitCode !== null) {
+        throw new Error(`the server ended with ${this.process.exitCode}`);
+      }
+      const alive = await fetch(`${this.origin}/healthz`).then((answer) => answer.ok, () => false);
+      if (alive) {
         return;
       }
-      const report = {
-        device_id, timestamp: now(), cpu_utilization: 97.5, load_average: [3, 2, 1],
-        sd_card: [{ name: HOSTILE, total: 32000, used: 31000, free: 1000 }],
-        temprature: [{ type: HOSTILE, degree: 71.5 }],
-        status: [{ process: HOSTILE, status: HOSTILE.repeat(100) }],
-        location: { latitude: 31.2304, longtitude: 121.4737, altitude: 4.5 },
-        weather: HOSTILE, speed: 42, [HOSTILE]: HOSTILE, "": { nested: HOSTILE },
-      };
-      socket.send(JSON.stringify(report));
-      socket.send(JSON.stringify({ ...report, timestamp: now() + 1, cpu_utilization: 12 }));
-      resolve(socket);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error("the server did not answer within 30 s");
+  }
+
+  stop(signal) {
+    return stop(this.process, signal);
+  }
+
+  /** Simulated terminals that take updates. */
+  simulate(count, { modules = ["app1=1.0.0", "app2=2.0.0"], token = this.enrolment() } = {}) {
+    const args = ["simulate", "--server", this.origin, "--token", token, "--devices", String(count), "--interval", "2s"];
+    const child = start(this.binary, [...args, ...modules.flatMap((module) => ["--module", module])]);
+    this.children.push(child);
+    return child;
+  }
+
+  enrolment() {
+    return this.command(["enrolment-token", "create", "--expires", "1h"]);
+  }
+
+  /** A call of the API; gives what it answered. */
+  async api(method, path, body) {
+    this.token ??= this.command(["token", "create", "--name", "browser", "--role", "admin"]);
+    const json = body !== undefined && !(body instanceof FormData);
+    const answer = await fetch(`${this.origin}/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${this.token}`, ...(json && { "Content-Type": "application/json" }) },
+      body: json ? JSON.stringify(body) : body,
     });
-  });
+    const text = await answer.text();
+    if (!answer.ok) {
+      throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    }
+    return text ? JSON.parse(text) : undefined;
+  }
+
+  upload(name, version, { bytes = `${name} ${version}`, notes = "" } = {}) {
+    const form = new FormData();
+    form.set("name", name);
+    form.set("version", version);
+    form.set("notes", notes);
+    form.set("file", new Blob([bytes]), `${name}-${version}.bin`);
+    return this.api("POST", "/packages", form);
+  }
+
+  async remove() {
+    await Promise.all(this.children.map((child) => stop(child, "SIGKILL")));
+    await stop(this.process, "SIGKILL");
+    rmSync(this.data, { recursive: true, force: true });
+  }
 }

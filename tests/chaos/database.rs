@@ -73,6 +73,15 @@ impl Database {
         rows.into_iter().map(|row| (row.name, row.many.unsigned_abs())).collect()
     }
 
+    /// Runs statements.
+    pub fn run(&self, statements: &str) {
+        match self {
+            Self::Sqlite(path) => sqlite(path).batch_execute(statements).unwrap(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(url) => MysqlConnection::establish(url).unwrap().batch_execute(statements).unwrap(),
+        }
+    }
+
     /// Fails when SQLite finds its file damaged.
     pub fn is_whole(&self) {
         match self {

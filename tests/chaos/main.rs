@@ -16,17 +16,23 @@
     reason = "a test fails by panicking, and tells"
 )]
 
+#[cfg(feature = "agent")]
+mod agents;
 mod checker;
 mod crowd;
 mod database;
 mod fleet;
 mod hostile;
+#[cfg(feature = "agent")]
+mod install_power;
+mod migrate;
 mod moment;
 mod place;
 mod power;
 mod proxy;
 mod rollouts;
 mod server;
+mod soak;
 mod storm;
 mod transfer;
 mod trouble;
@@ -38,7 +44,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use place::{Outcome, Place};
+use place::{Outcome, Place, told};
 
 /// The chaos harness.
 #[derive(Parser)]
@@ -48,6 +54,9 @@ struct Arguments {
     /// What all choices follow from [default: another one every time]
     #[arg(long)]
     seed: Option<u64>,
+    /// How many real agents there are in `agents` [default: 50]
+    #[arg(long)]
+    agents: Option<u64>,
     /// Keep the folders of what went well, too
     #[arg(long)]
     keep: bool,
@@ -77,17 +86,24 @@ struct Scenario {
 /// The short run is the same each time, so that it says the same of the same program.
 const SHORT_SEED: u64 = 7;
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: &[Scenario] = &[
     Scenario { name: "storm", run: storm::run },
     Scenario { name: "power", run: power::run },
     Scenario { name: "lock", run: trouble::lock },
     Scenario { name: "disk", run: trouble::disk },
     Scenario { name: "mariadb", run: trouble::mariadb },
+    Scenario { name: "migrate", run: migrate::sqlite },
+    Scenario { name: "migrate-mariadb", run: migrate::mariadb },
     Scenario { name: "twins", run: twins::run },
     Scenario { name: "transfer", run: transfer::run },
     Scenario { name: "herd", run: crowd::herd },
     Scenario { name: "stop", run: crowd::stop },
     Scenario { name: "hostile", run: hostile::run },
+    #[cfg(feature = "agent")]
+    Scenario { name: "agents", run: agents::run },
+    #[cfg(feature = "agent")]
+    Scenario { name: "install-power", run: install_power::run },
+    Scenario { name: "soak", run: soak::run },
 ];
 
 fn main() -> ExitCode {
@@ -104,7 +120,12 @@ fn main() -> ExitCode {
     }
     let seed = arguments.seed.unwrap_or_else(|| if long { u64::from(rand::random::<u32>()) } else { SHORT_SEED });
     println!("chaos: {} scenarios, {}, seed {seed}", wanted.len(), if long { "long" } else { "short" });
-    let failed = wanted.iter().filter(|scenario| !went_well(scenario, seed, long, arguments.keep)).count();
+    fleetward::app::raise_open_files();
+    let mut rows = Vec::new();
+    let failed = wanted.iter().filter(|scenario| !went_well(scenario, seed, long, &arguments, &mut rows)).count();
+    if long {
+        println!("\n| scenario | measured |\n| --- | --- |\n{}\n", rows.join("\n"));
+    }
     if failed > 0 {
         println!("chaos: {failed} of {} FAILED; again with --seed {seed}", wanted.len());
         return ExitCode::FAILURE;
@@ -112,9 +133,11 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn went_well(scenario: &Scenario, seed: u64, long: bool, keep: bool) -> bool {
+/// `rows`: of a table of what was measured, as `docs/promises.md` has it.
+fn went_well(scenario: &Scenario, seed: u64, long: bool, arguments: &Arguments, rows: &mut Vec<String>) -> bool {
     let begun = Instant::now();
     let mut place = Place::new(scenario.name, seed, long);
+    place.agents = arguments.agents;
     println!("{} ...", scenario.name);
     let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut place)));
     let seconds = begun.elapsed().as_secs();
@@ -132,7 +155,8 @@ fn went_well(scenario: &Scenario, seed: u64, long: bool, keep: bool) -> bool {
             false
         }
     };
-    if well && !keep {
+    rows.push(format!("| `{}` | {} |", scenario.name, told().join("; ")));
+    if well && !arguments.keep {
         place.remove();
     }
     well

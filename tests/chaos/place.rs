@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -21,6 +22,8 @@ pub struct Place {
     dir: PathBuf,
     pub seed: u64,
     pub long: bool,
+    /// Where somebody said how many real agents there are to be.
+    pub agents: Option<u64>,
     chance: StdRng,
     /// For proxies and clients.
     pub runtime: Runtime,
@@ -30,7 +33,7 @@ impl Place {
     pub fn new(name: &str, seed: u64, long: bool) -> Self {
         let dir = tempfile::Builder::new().prefix(&format!("chaos-{name}-")).tempdir().unwrap().keep();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { dir, seed, long, chance: StdRng::seed_from_u64(seed), runtime }
+        Self { dir, seed, long, agents: None, chance: StdRng::seed_from_u64(seed), runtime }
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -65,9 +68,19 @@ impl Place {
     }
 }
 
+/// What was told since the last [`told`].
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// A figure of a scenario.
 pub fn tell(what: &str, value: impl std::fmt::Display) {
-    println!("    {what}: {value}");
+    let figure = format!("{what}: {value}");
+    println!("    {figure}");
+    TOLD.lock().unwrap().push(figure.trim_start().to_owned());
+}
+
+/// The figures of a scenario that is over.
+pub fn told() -> Vec<String> {
+    std::mem::take(&mut TOLD.lock().unwrap())
 }
 
 /// Runs a program that is to go well, and gives what it printed.

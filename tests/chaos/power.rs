@@ -22,16 +22,16 @@ use super::server::Server;
 /// Debian.
 const SHUTDOWN: &str = r#"open(F, "<", $ARGV[0]) or die; my $how = pack("L", 2); ioctl(F, 0x8004587d, $how) or die $!"#;
 
-struct Rig {
+pub struct Rig {
     outer_image: PathBuf,
     outer: PathBuf,
-    inner: PathBuf,
+    pub inner: PathBuf,
     /// Loop devices, the outer one first; none while the power is off.
     devices: Vec<String>,
 }
 
 impl Rig {
-    fn build(place: &Place) -> Result<Self, String> {
+    pub fn build(place: &Place) -> Result<Self, String> {
         let rig = Self {
             outer_image: place.path("disk.img"),
             outer: place.path("disk"),
@@ -63,7 +63,7 @@ impl Rig {
         self.outer.join("image")
     }
 
-    fn power_on(&mut self) {
+    pub fn power_on(&mut self) {
         for (image, folder) in [(self.outer_image.clone(), &self.outer), (self.inner_image(), &self.inner)] {
             let device = made(Command::new("losetup").args(["--find", "--show"]).arg(image));
             made(Command::new("mount").args(["-t", "ext4", &device]).arg(folder));
@@ -72,14 +72,14 @@ impl Rig {
     }
 
     /// The moment. Afterwards the server may think and say what it likes.
-    fn cut(&self) {
+    pub fn cut(&self) {
         for folder in [&self.outer, &self.inner] {
             made(Command::new("perl").args(["-e", SHUTDOWN]).arg(folder));
         }
     }
 
     /// Takes away what is left, after every program that had files there has ended.
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for (device, folder) in self.devices.drain(..).zip([&self.outer, &self.inner]).rev() {
             let unmount = || Command::new("umount").arg(folder).output().unwrap().status.success().then_some(());
             until("it can be unmounted", Duration::from_secs(20), unmount);

@@ -33,9 +33,16 @@ impl Server {
 
     /// Starts with this data folder and these further settings, `FLEETWARD_*`.
     pub fn start_in(place: &Place, data: &Path, flags: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(place, data, flags, settings);
+        server.start_first();
+        server
+    }
+
+    /// The same, and does not start it yet.
+    pub fn prepare(place: &Place, data: &Path, flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let agent =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(20)));
-        let mut server = Self {
+        Self {
             data: data.to_owned(),
             messages: place.path("server.messages"),
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
@@ -44,18 +51,26 @@ impl Server {
             address: "127.0.0.1:0".to_owned(),
             token: String::new(),
             agent: agent.build().into(),
-        };
-        server.start_again();
-        server.token = server.command("token create --name chaos --role admin");
-        server
+        }
+    }
+
+    /// Starts for the first time.
+    pub fn start_first(&mut self) {
+        self.start_again();
+        self.token = self.command("token create --name chaos --role admin");
+    }
+
+    /// Starts, and nobody waits until it has.
+    pub fn starting(&self) -> Child {
+        let messages = OpenOptions::new().append(true).create(true).open(&self.messages).unwrap();
+        let mut command = self.program();
+        command.args(["serve", "--listen", &self.address]).args(&self.flags);
+        command.stdout(Stdio::piped()).stderr(messages).spawn().unwrap()
     }
 
     /// Starts on the same folder and port as before.
     pub fn start_again(&mut self) {
-        let messages = OpenOptions::new().append(true).create(true).open(&self.messages).unwrap();
-        let mut command = self.program();
-        command.args(["serve", "--listen", &self.address]).args(&self.flags);
-        let mut process = command.stdout(Stdio::piped()).stderr(messages).spawn().unwrap();
+        let mut process = self.starting();
         let told = BufReader::new(process.stdout.take().unwrap());
         self.process = Some(process);
         let (lines, line) = mpsc::channel();

@@ -129,14 +129,14 @@ pub fn disk(place: &mut Place) -> Outcome {
 }
 
 /// A MariaDB of the harness's own, on a free port.
-struct MariaDb {
+pub struct MariaDb {
     process: Child,
     dir: PathBuf,
     port: u16,
 }
 
 impl MariaDb {
-    fn install(dir: PathBuf) -> Self {
+    pub fn install(dir: PathBuf) -> Self {
         std::fs::create_dir(&dir).unwrap();
         let user = format!("--user={}", made(Command::new("id").arg("-un")));
         let mut install = Command::new("mariadb-install-db");
@@ -149,6 +149,10 @@ impl MariaDb {
         create.arg(format!("--socket={}", database.dir.join("socket").display()));
         until("MariaDB answers", Duration::from_secs(60), || create.output().unwrap().status.success().then_some(()));
         database
+    }
+
+    pub fn url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}/fleetward", self.port)
     }
 
     fn run(dir: &std::path::Path, port: u16) -> Child {
@@ -180,14 +184,11 @@ impl Drop for MariaDb {
 
 /// The database server is killed, and comes back.
 pub fn mariadb(place: &mut Place) -> Outcome {
-    if !cfg!(feature = "mysql") {
-        return Outcome::Skipped("this build has no MySQL (--features mysql)".to_owned());
-    }
-    if let Some(why) = lacks(&["mariadbd", "mariadb-install-db", "mariadb"]) {
+    if let Some(why) = lacks_mariadb() {
         return Outcome::Skipped(why);
     }
     let mut mariadb = MariaDb::install(place.path("mariadb"));
-    let url = format!("mysql://root@127.0.0.1:{}/fleetward", mariadb.port);
+    let url = mariadb.url();
     let settings = [("FLEETWARD_DATABASE_URL", url.as_str())];
     let server = Server::start_in(place, &place.path("data"), &[], &settings);
     let watched = Watched::start(place, server, database_at(&url));
@@ -201,12 +202,20 @@ pub fn mariadb(place: &mut Place) -> Outcome {
     Outcome::Done
 }
 
+/// Why there is no MariaDB here.
+pub fn lacks_mariadb() -> Option<String> {
+    if !cfg!(feature = "mysql") {
+        return Some("this build has no MySQL (--features mysql)".to_owned());
+    }
+    lacks(&["mariadbd", "mariadb-install-db", "mariadb"])
+}
+
 #[cfg(feature = "mysql")]
-fn database_at(url: &str) -> Database {
+pub fn database_at(url: &str) -> Database {
     Database::Mysql(url.to_owned())
 }
 
 #[cfg(not(feature = "mysql"))]
-fn database_at(url: &str) -> Database {
+pub fn database_at(url: &str) -> Database {
     unreachable!("{url} is not for this build")
 }

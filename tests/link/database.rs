@@ -56,6 +56,57 @@ fn a_locked_database_is_told_within_five_seconds_and_passes() {
     goes_on(&mut peer);
 }
 
+/// Holds SQLite's lock.
+fn hold(server: &Server) -> SqliteConnection {
+    let mut other = SqliteConnection::establish(server.data.join("fleetward.db").to_str().unwrap()).unwrap();
+    other.batch_execute("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+#[test]
+fn a_device_that_went_while_its_hello_was_being_saved_is_offline() {
+    let server = serve();
+    let mut held = hold(&server);
+    for name in ["t-1", "t-2", "t-3"] {
+        let mut peer = Peer::open(server.address);
+        peer.hello(name);
+    }
+    // The server has read the hellos and seen the ends.
+    std::thread::sleep(Duration::from_millis(500));
+    held.batch_execute("ROLLBACK").unwrap();
+    for name in ["t-1", "t-2", "t-3"] {
+        let device = || server.wait(server.store.device(&name.parse().unwrap())).unwrap();
+        eventually("its hello is saved, and its goodbye", || device().is_some_and(|device| !device.online));
+    }
+    eventually("nobody is connected", || server.metric("fleetward_connections") == 0.0);
+}
+
+#[test]
+fn of_hellos_that_are_saved_together_the_last_one_stays() {
+    let server = serve();
+    let names: Vec<String> = (0..20).map(|n| format!("t-{n}")).collect();
+    let mut held = hold(&server);
+    let come = |name: &String| {
+        let mut peer = Peer::open(server.address);
+        peer.hello(name);
+        peer
+    };
+    let mut first: Vec<Peer> = names.iter().map(come).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let mut last: Vec<Peer> = names.iter().map(come).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    held.batch_execute("ROLLBACK").unwrap();
+    for peer in &mut first {
+        assert_eq!(peer.closed().0, 4001);
+    }
+    for (peer, name) in last.iter_mut().zip(&names) {
+        assert_eq!(peer.said()["type"], "welcome");
+        peer.frame(TEXT, format!(r#"{{"device_id":"{name}","timestamp":1,"seq":1}}"#).as_bytes());
+        assert_eq!(peer.said()["seq"], 1);
+    }
+    assert_eq!(server.metric("fleetward_connections"), 20.0);
+}
+
 /// A disk of 16 MiB, where this user may make one.
 struct TinyDisk(tempfile::TempDir);
 

@@ -6,7 +6,10 @@
 
 mod database;
 mod limits;
+mod overload;
 mod peer;
 mod rfc6455;
 mod server;
 mod stop;
+mod time;
+mod transfers;

@@ -113,6 +113,21 @@ impl Peer {
         self.frame(TEXT, format!(r#"{{"device_id":"{device_id}","timestamp":1,"version_list":[]}}"#).as_bytes());
     }
 
+    /// Says hello as a device that runs an old `app1`.
+    pub fn welcomed_with_app1(address: SocketAddr, device_id: &str) -> Self {
+        let mut peer = Self::open(address);
+        let version = r#"{"name":"app1","version":"1.0.0"}"#;
+        let hello = format!(r#"{{"device_id":"{device_id}","timestamp":1,"version_list":[{version}]}}"#);
+        peer.frame(TEXT, hello.as_bytes());
+        assert_eq!(peer.said()["type"], "welcome");
+        peer
+    }
+
+    /// Wants what a rollout of the test's server has for it.
+    pub fn wants_app1(&mut self) {
+        self.frame(TEXT, br#"{"update_list":[{"app_name":"app1","version":"2.0.0"}]}"#);
+    }
+
     /// A frame as a client must send it. `first`: the first byte, flags and opcode.
     pub fn frame(&mut self, first: u8, payload: &[u8]) {
         let mut frame = header(first, payload.len(), true);

@@ -6,6 +6,7 @@ use crate::server::serve;
 const FIRST_TEXT: u8 = 0x01;
 const CONTINUE: u8 = 0x00;
 const LAST: u8 = 0x80;
+const BINARY: u8 = 0x82;
 
 #[test]
 fn a_message_in_many_frames_with_pings_between_is_one_message() {
@@ -27,7 +28,7 @@ fn a_message_in_many_frames_with_pings_between_is_one_message() {
 
 #[cfg(feature = "echo")]
 #[test]
-fn the_echo_says_every_text_back() {
+fn the_echo_says_every_message_back() {
     let server = serve();
     let mut peer = Peer::open_at(server.address, "/ws/echo");
     for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
@@ -37,7 +38,12 @@ fn the_echo_says_every_text_back() {
         peer.frame(FIRST_TEXT, &text[..length / 2]);
         peer.frame(PING, b"between");
         peer.frame(LAST, &text[length / 2..]);
-        assert_eq!((peer.read(), peer.read()), (Some((PONG, b"between".to_vec())), Some((TEXT, text))));
+        assert_eq!((peer.read(), peer.read()), (Some((PONG, b"between".to_vec())), Some((TEXT, text.clone()))));
+        peer.frame(BINARY, &text);
+        assert_eq!(peer.read(), Some((BINARY, text.clone())));
+        peer.frame(0x02, &text[..length / 2]);
+        peer.frame(LAST, &text[length / 2..]);
+        assert_eq!(peer.read(), Some((BINARY, text)));
     }
 }
 
@@ -135,7 +141,7 @@ fn floods_of_frames_end_the_connection() {
     }
     assert_eq!(peer.closed().0, 1009, "fragments");
     let mut peer = Peer::open(server.address);
-    peer.frame(0x82, b"x");
+    peer.frame(BINARY, b"x");
     assert_eq!(peer.closed().0, 1003, "binary");
     assert!(server.metric("fleetward_link_faults_total") >= 3.0);
 }

@@ -4,8 +4,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use fleetward::actors::Fleet;
 use fleetward::app::App;
+use fleetward::clock::Clock;
 use fleetward::config::{Config, DeviceAuthMode};
+use fleetward::domain::{KeyId, Policy, Requirements, RolloutRequest, Target};
+use fleetward::store::{Blobs, NewPackage, Store};
 use tokio::sync::oneshot;
 
 use crate::peer::get;
@@ -13,6 +17,12 @@ use crate::peer::get;
 pub struct Server {
     pub address: SocketAddr,
     pub data: PathBuf,
+    pub clock: Clock,
+    pub fleet: Fleet,
+    pub store: Store,
+    blobs: Blobs,
+    /// For what is asked of it past its sockets.
+    runtime: tokio::runtime::Runtime,
     _dir: tempfile::TempDir,
     /// Dropped, it stops the server.
     stop: Option<oneshot::Sender<()>>,
@@ -33,22 +43,64 @@ pub fn serve_with(change: impl FnOnce(&mut Config)) -> Server {
     change(&mut config);
     let data = config.data_dir.clone();
     let (ready, is_ready) = oneshot::channel();
+    let clock = Clock::system();
+    let its_clock = clock.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let app = App::build(config, listener).await.unwrap();
-            ready.send(()).unwrap();
+            let app = App::build_with_clock(config, listener, its_clock).await.unwrap();
+            let parts = (app.fleet().clone(), app.store().clone(), app.blobs().clone());
+            assert!(ready.send(parts).is_ok());
             let stopped = async {
                 let _ = stopped.await;
             };
             app.run(stopped).await.unwrap();
         });
     });
-    is_ready.blocking_recv().unwrap();
-    Server { address, data, _dir: dir, stop: Some(stop), thread: Some(thread) }
+    let (fleet, store, blobs) = is_ready.blocking_recv().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (stop, thread) = (Some(stop), Some(thread));
+    Server { address, data, clock, fleet, store, blobs, runtime, _dir: dir, stop, thread }
 }
 
 impl Server {
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// What follows when a device was deleted from the database.
+    pub fn tells_of_the_deleted(&self, key_id: KeyId) {
+        actix_web::rt::System::new().block_on(self.fleet.device_deleted(key_id));
+    }
+
+    /// Rolls a package of so many bytes out to every device; where its bytes are.
+    pub fn rolls_out(&self, size: usize) -> PathBuf {
+        let mut file = self.blobs.create().unwrap();
+        file.write(&vec![b'x'; size]).unwrap();
+        let (sha256, size) = file.finish().unwrap();
+        let (name, version) = ("app1".parse().unwrap(), "2.0.0".parse().unwrap());
+        let package = NewPackage {
+            name,
+            version,
+            size,
+            sha256: sha256.clone(),
+            file_name: "app1.bin".to_owned(),
+            notes: String::new(),
+            requires: Requirements::default(),
+            created_by: "test".to_owned(),
+            signed_by: None,
+            signature: None,
+            now: self.clock.now(),
+        };
+        let packages = vec![(package.name.clone(), package.version.clone())];
+        self.wait(self.store.add_package(package)).unwrap();
+        let (target, by) = (Target::All, "test".to_owned());
+        let policy = Policy::default();
+        let request = RolloutRequest { packages, allow_rollback: false, target, policy, draft: false, by };
+        self.wait(self.fleet.start(request)).unwrap();
+        self.blobs.path(&sha256)
+    }
+
     /// A number of `/metrics`.
     pub fn metric(&self, name: &str) -> f64 {
         let answer = get(self.address, "/metrics");

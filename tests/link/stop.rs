@@ -1,33 +1,45 @@
 //! How the program ends when it is told to.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, PipeReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::peer::Peer;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+
+use crate::peer::{Peer, TEXT};
 
 struct Program {
     process: Child,
     address: SocketAddr,
     /// What it tells on standard error.
     told: std::io::Lines<BufReader<std::process::ChildStderr>>,
-    _dir: tempfile::TempDir,
+    /// The rest of what it prints, should somebody read it.
+    printed: Option<std::io::Lines<BufReader<PipeReader>>>,
+    dir: tempfile::TempDir,
 }
 
 fn start() -> Program {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut program = start_with(writer.into(), reader);
+    // What it prints later must find a reader.
+    let printed = program.printed.take().unwrap();
+    std::thread::spawn(move || printed.map_while(Result::ok).for_each(drop));
+    program
+}
+
+fn start_with(stdout: Stdio, printed: PipeReader) -> Program {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetward"));
     command.env_clear().env("FLEETWARD_LOG", "warn,fleetward::cli=info").arg("--data-dir").arg(dir.path());
     command.args(["serve", "--listen", "127.0.0.1:0", "--device-auth", "open"]);
-    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut process = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(printed).lines();
     let line = lines.next().unwrap().unwrap();
     let address = line.strip_prefix("Fleetward listens on ").unwrap().parse().unwrap();
-    // What it prints later must find a reader.
-    std::thread::spawn(move || lines.for_each(drop));
     let told = BufReader::new(process.stderr.take().unwrap()).lines();
-    Program { process, address, told, _dir: dir }
+    Program { process, address, told, printed: Some(lines), dir }
 }
 
 impl Program {
@@ -71,6 +83,46 @@ fn a_stop_ends_within_15_s_whoever_is_connected_and_everybody_hears_of_it() {
     }
     assert!(program.process.wait().unwrap().success());
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_stop_beside_a_database_that_takes_nothing_ends_within_15_s_and_acknowledges_nothing() {
+    let mut program = start();
+    let mut peer = Peer::welcomed(program.address, "t-1");
+    let database = program.dir.path().join("fleetward.db");
+    let mut other = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+    other.batch_execute("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").unwrap();
+    peer.frame(TEXT, br#"{"device_id":"t-1","timestamp":1,"seq":1}"#);
+    let _unfinished = unfinished(program.address);
+    let asked = Instant::now();
+    program.terminate();
+    while let Some((first, payload)) = peer.read() {
+        assert_ne!(first, TEXT, "{}", String::from_utf8_lossy(&payload));
+    }
+    program.process.wait().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_stop_that_hangs_ends_all_the_same_within_15_s() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    let mut program = start_with(writer.into(), reader);
+    // It serves, and so hears signals.
+    drop(Peer::welcomed(program.address, "t-1"));
+    // Whoever reads what the program prints has stopped reading: its last line never gets out.
+    let (filled, full) = std::sync::mpsc::channel();
+    let filling =
+        std::thread::spawn(move || while filler.write_all(&[b'\n'; 4096]).is_ok() && filled.send(()).is_ok() {});
+    while full.recv_timeout(Duration::from_millis(300)).is_ok() {}
+    let asked = Instant::now();
+    program.terminate();
+    program.tells("stopped before all was done; what was acknowledged is on disk");
+    assert_eq!(program.process.wait().unwrap().code(), Some(1));
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_secs(13) && took < Duration::from_secs(15), "{took:?}");
+    drop(program);
+    filling.join().unwrap();
 }
 
 #[test]

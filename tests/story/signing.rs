@@ -36,13 +36,18 @@ impl Drop for Agent {
     }
 }
 
-/// Signs a version by a key and uploads it.
-fn release(server: &Server, version: &str, key: &str) -> std::process::Output {
+/// Signs a version by keys, one after the other, and uploads it.
+fn release(server: &Server, version: &str, keys: &[&str]) -> std::process::Output {
     let file = server.path(&format!("app1-{version}.bin"));
     std::fs::write(&file, version).unwrap();
     let file = file.display();
-    let key = server.path(key);
-    server.made(&format!("keys sign app1 {version} {file} --key {}", key.display()));
+    for (number, key) in keys.iter().enumerate() {
+        let key = server.path(key);
+        match number {
+            0 => server.made(&format!("keys sign app1 {version} {file} --key {}", key.display())),
+            _ => server.made(&format!("keys cosign {file}.manifest.json --key {}", key.display())),
+        };
+    }
     let line = format!("package upload app1 {version} {file} --manifest {file}.manifest.json");
     server.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap()
 }
@@ -76,17 +81,56 @@ async fn a_device_takes_what_the_house_signed_and_nothing_else_also_after_a_rota
     let (state, why) = rolled_out(&server, "1.1.0").await;
     assert_eq!(state, "declined");
     assert!(why.contains("bad_signature: unsigned"), "{why}");
-    assert!(release(&server, "1.2.0", "safe/release.key").status.success());
+    assert!(release(&server, "1.2.0", &["safe/release.key"]).status.success());
     assert_eq!(rolled_out(&server, "1.2.0").await.0, "verified");
     // Signed before the rotation, and refused by the device after it.
-    assert!(release(&server, "1.3.0", "safe/release.key").status.success());
+    assert!(release(&server, "1.3.0", &["safe/release.key"]).status.success());
     let (root, new_key) = (server.path("safe/root.key"), server.path("safe/release-2.key"));
     let next = format!("keys rotate release --root-key {} --new-key {}", root.display(), new_key.display());
     assert_eq!(server.json(&next)["version"], 2);
     let (state, why) = rolled_out(&server, "1.3.0").await;
     assert_eq!(state, "declined");
     assert!(why.contains("bad_signature: bad_signature"), "{why}");
-    let refused = release(&server, "1.4.0", "safe/release-2.key");
+    let refused = release(&server, "1.4.0", &["safe/release-2.key"]);
     assert!(refused.status.success(), "{}", String::from_utf8_lossy(&refused.stderr));
     assert_eq!(rolled_out(&server, "1.4.0").await.0, "verified");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_key_is_revoked_and_from_then_on_two_of_two_keys_have_to_sign() {
+    let server = Server::start(&[]);
+    let safe = server.path("safe");
+    let made = server.json(&format!("keys init --offline {}", safe.display()));
+    let release_key = made["keys"].as_array().unwrap().iter().find(|key| key["role"] == "release").unwrap();
+    let stolen = release_key["fingerprint"].as_str().unwrap();
+    let _agent = Agent::start(&server);
+    eventually("the device is there", async || {
+        (server.json("device list --online")["items"].as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    assert!(release(&server, "1.1.0", &["safe/release.key"]).status.success());
+    assert_eq!(rolled_out(&server, "1.1.0").await.0, "verified");
+    assert!(release(&server, "1.2.0", &["safe/release.key"]).status.success());
+    let root = safe.join("root.key");
+    let root = root.display();
+    let next = server.json(&format!("keys revoke {stolen} --root-key {root} --new-key {}/second.key", safe.display()));
+    assert_eq!((&next["version"], &next["epoch"]), (&Value::from(2), &Value::from(2)));
+    // What the thief signed before is refused by the device, and what he signs now by everybody.
+    let (state, why) = rolled_out(&server, "1.2.0").await;
+    assert_eq!(state, "declined");
+    assert!(why.contains("bad_signature: bad_signature"), "{why}");
+    let file = server.path("app1-1.1.0.bin");
+    let line = format!("keys sign app1 1.2.1 {} --key {}/release.key", file.display(), safe.display());
+    let refused = server.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no release key of trust document 2"), "{refused:?}");
+    assert!(release(&server, "1.3.0", &["safe/second.key"]).status.success());
+    assert_eq!(rolled_out(&server, "1.3.0").await.0, "verified");
+    // Another person makes a key, and both have to sign.
+    let public = server.made(&format!("keys make {}/third.key", safe.display()));
+    let next = server.json(&format!("keys add release --public-key {public} --threshold 2 --root-key {root}"));
+    assert_eq!((&next["version"], &next["thresholds"]["release"]), (&Value::from(3), &Value::from(2)));
+    let alone = release(&server, "1.4.0", &["safe/third.key"]);
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("too_few_signatures"), "{alone:?}");
+    assert!(release(&server, "1.5.0", &["safe/third.key", "safe/second.key"]).status.success());
+    assert_eq!(rolled_out(&server, "1.5.0").await.0, "verified");
 }

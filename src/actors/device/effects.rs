@@ -11,7 +11,7 @@ use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::actors::intake::Pending;
 use crate::actors::registry::{Join, Joined, NotJoined, Rejoin};
-use crate::domain::{Caller, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
+use crate::domain::{Caller, CloseCause, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
 use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
@@ -35,7 +35,7 @@ impl DeviceActor {
         match effect {
             SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
             SessionEffect::Rejoin(modules) => {
-                if let Some((key_id, session)) = self.joined {
+                if let Some((key_id, session)) = self.seat.as_ref().map(|seat| (seat.key_id, seat.session)) {
                     let told = self.links.registry.send(Rejoin { key_id, session, modules, sets: self.sets });
                     ctx.wait(told.into_actor(self).map(|_, device, ctx| {
                         device.session.joined(None);
@@ -57,16 +57,19 @@ impl DeviceActor {
                 info!(device_id = ?self.device_id, %module, %version, "a transfer was too slow; the device is asked again");
             }
             SessionEffect::Progress { module, received, size } => {
-                if let Some((key_id, _)) = self.joined {
+                if let Some(key_id) = self.key_id() {
                     self.pusher.moved(&self.links, key_id, module, received, size);
                 }
             }
             SessionEffect::Close(cause) => {
                 let (code, reason) = wire::close_of(cause);
                 self.close(code, reason, ctx);
+                if cause == CloseCause::Silent {
+                    self.ended = ConnectionCause::Silent;
+                }
             }
             SessionEffect::Begin { release, offset } => {
-                self.pusher.begin(self.links.blobs.path(&release.sha256));
+                self.pusher.begin(self.links.blobs.path(&release.sha256).into());
                 self.say(&wire::package(release, offset), ctx);
             }
             SessionEffect::Refuse(fault) => {
@@ -103,7 +106,7 @@ impl DeviceActor {
         if self.unread < ASK_AT {
             return;
         }
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         let Some(asked) = self.asked else {
             self.asked = Some(now);
             return ctx.ping(b"");
@@ -121,6 +124,7 @@ impl DeviceActor {
     pub(super) fn close(&mut self, code: u16, reason: impl Into<String>, ctx: &mut Ctx) {
         if !self.closing {
             self.closing = true;
+            self.ended = wire::ended_by(code);
             let reason = reason.into();
             info!(device_id = ?self.device_id, code, reason, "a connection is closed");
             if matches!(code, 1002..=1011) {
@@ -133,11 +137,11 @@ impl DeviceActor {
 
     fn join(&mut self, device_id: DeviceId, modules: Modules, ctx: &mut Ctx) {
         self.device_id = Some(device_id.clone());
-        let caller = match self.auth {
-            DeviceAuth::Device(key_id) => Caller::Device(key_id),
+        let caller = match &self.auth {
+            DeviceAuth::Device(key_id, _) => Caller::Device(*key_id),
             DeviceAuth::Open | DeviceAuth::Enrolment(_) => Caller::Named(device_id.clone()),
         };
-        let called = self.links.flapping().called(self.links.clock.now(), caller);
+        let called = self.links.flapping().called(self.links.clock.steady(), caller);
         if let Err(held) = called {
             self.links.counts.add(Count::HeldOff);
             if held.begins {
@@ -147,7 +151,8 @@ impl DeviceActor {
             return self.close(close::TRY_AGAIN, reason, ctx);
         }
         let door = ctx.address().recipient();
-        let asked = self.links.registry.send(Join { device_id, auth: self.auth, modules, sets: self.sets, door });
+        let asked =
+            self.links.registry.send(Join { device_id, auth: self.auth.clone(), modules, sets: self.sets, door });
         ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
             Ok(Ok(joined)) => device.welcome(joined, ctx),
             Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),
@@ -159,8 +164,12 @@ impl DeviceActor {
         }));
     }
 
+    fn key_id(&self) -> Option<KeyId> {
+        self.seat.as_ref().map(|seat| seat.key_id)
+    }
+
     fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
-        self.joined = Some((joined.key_id, joined.session));
+        self.seat = Some(joined.seat);
         self.session.joined(joined.token);
         self.carry_out(ctx);
     }
@@ -173,7 +182,7 @@ impl DeviceActor {
             }
             JoinRefusal::TokenNotValid => self.close(close::REVOKED, "the token is not valid any more", ctx),
             JoinRefusal::WrongDevice => {
-                self.session.not_joined(self.links.clock.now());
+                self.session.not_joined(self.links.clock.steady());
                 self.carry_out(ctx);
                 self.device_id = None;
             }
@@ -181,7 +190,7 @@ impl DeviceActor {
     }
 
     fn store(&mut self, report: Report, ctx: &mut Ctx) {
-        let (Some((key_id, _)), Some(device_id)) = (self.joined, self.device_id.clone()) else { return };
+        let (Some(key_id), Some(device_id)) = (self.key_id(), self.device_id.clone()) else { return };
         let pending = Pending {
             key_id,
             device_id,
@@ -192,12 +201,12 @@ impl DeviceActor {
         };
         if let Err(pending) = self.links.intake.offer(pending) {
             let intake = self.links.intake.clone();
-            self.watcher.hold(self.links.clock.now());
+            self.watcher.hold(self.links.clock.steady());
             let put = async move { intake.put(pending).await };
             // Not waited for: what is to be said to the device goes out meanwhile. Closed: the server ends, and the
             // report was not acknowledged.
             ctx.spawn(put.into_actor(self).map(|_, device, _| {
-                let now = device.links.clock.now();
+                let now = device.links.clock.steady();
                 device.session.heard(now);
                 device.watcher.go_on(now);
             }));
@@ -206,7 +215,7 @@ impl DeviceActor {
 
     /// Reads on at once, or after a pause when the device says too much or everybody does.
     pub(super) fn pace(&mut self) {
-        let mut pause = self.session.pause(self.links.clock.now());
+        let mut pause = self.session.pause(self.links.clock.steady());
         if pause > TimeDelta::zero() {
             self.links.counts.add(Count::Slowed);
         }
@@ -221,7 +230,7 @@ impl DeviceActor {
     }
 
     fn tell(&mut self, event: impl FnOnce(KeyId) -> FleetEvent, ctx: &mut Ctx) {
-        let Some((key_id, _)) = self.joined else { return };
+        let Some(key_id) = self.key_id() else { return };
         if let Err(mpsc::error::TrySendError::Full(event)) = self.links.updater.try_send(event(key_id)) {
             let updater = self.links.updater.clone();
             let told = async move { updater.send(event).await };
@@ -233,11 +242,12 @@ impl DeviceActor {
         let turn = self.links.turns.take();
         ctx.spawn(turn.into_actor(self).map(|turn, device, ctx| {
             let Some(turn) = turn else { return };
-            if device.session.turn(device.links.clock.now()) {
+            if device.session.turn(device.links.clock.steady()) {
                 device.pusher.take(turn);
             }
             device.carry_out(ctx);
             device.pump(ctx);
+            device.tick_later(ctx);
         }));
     }
 }

@@ -15,6 +15,8 @@ const MAX_CONTROL_FRAMES: i64 = 20;
 /// Where in a frame the stream is.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
+    /// Whoever echoes takes binary frames; devices send text.
+    pub takes_binary: bool,
     /// Header bytes so far; at most 14.
     header: Vec<u8>,
     /// Payload bytes of the current frame still to come.
@@ -88,7 +90,7 @@ impl Frames {
             return Err((close::PROTOCOL, "a control frame is at most 125 bytes"));
         }
         // Binary frames are refused for what they are, whatever their length.
-        if first & 0x0f == 2 {
+        if first & 0x0f == 2 && !self.takes_binary {
             return Err((close::UNSUPPORTED, "devices send text"));
         }
         if length > MAX_TEXT as u64 {

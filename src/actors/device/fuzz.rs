@@ -4,7 +4,7 @@
 use actix_http::ws::{Frame, ProtocolError};
 
 use super::frames::Frames;
-use super::wire::{Fragments, close_of_error};
+use super::wire::{Fragments, Whole, close_of_error};
 use crate::domain::Timestamp;
 use crate::protocol::{self, DeviceMessage, ErrorCode, MAX_TEXT, close};
 
@@ -49,7 +49,12 @@ impl Reader {
     pub fn takes(&mut self, frame: Result<Frame, ProtocolError>) -> bool {
         let text = match frame {
             Ok(Frame::Text(bytes)) => String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| close::INVALID),
-            Ok(Frame::Continuation(item)) => self.fragments.join(item).map_err(|(code, _)| code),
+            Ok(Frame::Continuation(item)) => match self.fragments.join(item) {
+                Ok(None) => Ok(None),
+                Ok(Some(Whole::Text(text))) => Ok(Some(text)),
+                Ok(Some(Whole::Binary(_))) => Err(close::UNSUPPORTED),
+                Err((code, _)) => Err(code),
+            },
             Ok(Frame::Binary(_)) => Err(close::UNSUPPORTED),
             Ok(Frame::Close(reason)) => Err(reason.map_or(0, |reason| reason.code.into())),
             Ok(Frame::Ping(_) | Frame::Pong(_)) => Ok(None),

@@ -122,6 +122,13 @@ impl<S> Guard<S> {
         Self { bytes, clock, watcher, frames: Frames::default(), rest: Bytes::new(), sleeping: None }
     }
 
+    /// Lets binary frames pass, which a device does not send.
+    #[cfg(feature = "echo")]
+    pub fn takes_binary(mut self, takes: bool) -> Self {
+        self.frames.takes_binary = takes;
+        self
+    }
+
     /// Ready when the next frame may be handed on.
     fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut watch = self.watcher.0.borrow_mut();
@@ -141,7 +148,7 @@ impl<S> Guard<S> {
 
     /// The rest of a frame, or as much of it as is there.
     fn hand_on(&mut self) -> Result<Bytes, PayloadError> {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut watch = self.watcher.0.borrow_mut();
         self.frames.forgive(std::mem::take(&mut watch.deaf_s), now);
         let stepped = self.frames.step(&self.rest, now);

@@ -1,12 +1,12 @@
 //! Sending package bytes: files are read off the actor's thread, a few frames at a time, as the session gives room.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Ctx, DeviceActor, Links};
 use crate::actors::Feed;
+use crate::actors::blocks::Blocks;
 use crate::actors::turns::Turn;
 use crate::domain::{KeyId, MAX_FRAME, ModuleName, Room, Timestamp};
 use actix::prelude::*;
@@ -20,7 +20,7 @@ const READ: u64 = MAX_FRAME;
 #[derive(Default)]
 pub(super) struct Pusher {
     turn: Option<Turn>,
-    path: PathBuf,
+    path: Option<Arc<Path>>,
     file: Option<Arc<File>>,
     /// A read is under way.
     reading: bool,
@@ -35,8 +35,8 @@ impl Pusher {
         self.turn = Some(turn);
     }
 
-    pub fn begin(&mut self, path: PathBuf) {
-        self.path = path;
+    pub fn begin(&mut self, path: Arc<Path>) {
+        self.path = Some(path);
         self.file = None;
     }
 
@@ -55,17 +55,25 @@ impl Pusher {
     }
 }
 
-/// A piece of a package, and the open file for the next.
-type Piece = std::io::Result<(Arc<File>, Bytes)>;
+/// A piece of a package, and the open file for the next where it had to be read.
+type Piece = std::io::Result<(Option<Arc<File>>, Bytes)>;
 
-fn read(file: Option<Arc<File>>, path: &PathBuf, position: u64, length: u64) -> Piece {
-    let file = match file {
-        Some(file) => file,
-        None => Arc::new(File::open(path)?),
+/// What is at hand, or else from the disk; as long as is asked for at most.
+async fn piece(blocks: Blocks, file: Option<Arc<File>>, path: Arc<Path>, position: u64, length: u64) -> Piece {
+    let (file, mut bytes) = match blocks.find(&path, position) {
+        Some(bytes) => {
+            // The socket takes the frame before when it asks for more.
+            tokio::task::yield_now().await;
+            (file, bytes)
+        }
+        None => {
+            let read = tokio::task::spawn_blocking(move || blocks.read(file, &path, position)).await;
+            let (file, bytes) = read.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
+            (Some(file), bytes)
+        }
     };
-    let mut piece = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
-    file.read_exact_at(&mut piece, position)?;
-    Ok((file, Bytes::from(piece)))
+    bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+    Ok((file, bytes))
 }
 
 impl DeviceActor {
@@ -86,29 +94,29 @@ impl DeviceActor {
         if self.pusher.reading || self.closing {
             return;
         }
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         let Some((release, position, room)) = self.session.room(now) else { return };
         let (length, one_frame) = match room {
             Room::Bytes(n) => (n.min(READ), false),
             Room::OneFrame(n) => (n, true),
             Room::Wait | Room::Done => return,
         };
+        let Some(path) = self.pusher.path.clone() else { return };
         let (length, wait) = self.links.turns.reserve(now, length);
         self.pusher.reading = true;
         self.pusher.waiting = !wait.is_zero();
-        let (file, path) = (self.pusher.file.clone(), self.pusher.path.clone());
-        let piece = async move {
+        let (file, blocks) = (self.pusher.file.clone(), self.links.blocks.clone());
+        let next = async move {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            let piece = tokio::task::spawn_blocking(move || read(file, &path, position, length)).await;
+            let piece = piece(blocks, file, path, position, length).await;
             if one_frame {
-                // The socket takes the frame before when it asks for more.
                 tokio::task::yield_now().await;
             }
-            piece.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            piece
         };
-        ctx.spawn(piece.into_actor(self).map(move |piece, device, ctx| {
+        ctx.spawn(next.into_actor(self).map(move |piece, device, ctx| {
             device.pusher.reading = false;
             device.pusher.waiting = false;
             device.on_piece(&release, position, piece, ctx);
@@ -116,13 +124,13 @@ impl DeviceActor {
     }
 
     fn on_piece(&mut self, release: &crate::domain::Release, position: u64, piece: Piece, ctx: &mut Ctx) {
-        let now = self.links.clock.now();
+        let now = self.links.clock.steady();
         // Cancelled meanwhile, or another package's turn.
         let current =
             self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);
         match piece {
             Ok((file, bytes)) if current => {
-                self.pusher.file = Some(file);
+                self.pusher.file = file;
                 let sent = bytes.len() as u64;
                 let mut rest = bytes;
                 while !rest.is_empty() {

@@ -3,23 +3,39 @@
 use actix_http::ws::{Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 
-use crate::domain::{CloseCause, DeviceId, Doing, Fault, ModuleName, Release, RolloutId, Signed, Version};
+use crate::domain::{
+    CloseCause, ConnectionCause, DeviceId, Doing, Fault, ModuleName, Release, RolloutId, Signed, Version,
+};
 use crate::protocol::{Declined, ErrorCode, MAX_TEXT, Offer, Outcome, ServerMessage, close};
 
 /// Most frames of one message.
 const MAX_FRAGMENTS: usize = 64;
 
+/// A message whose frames have all come.
+#[derive(Debug, PartialEq)]
+pub(super) enum Whole {
+    Text(String),
+    Binary(Bytes),
+}
+
 /// Joins the frames of a message, as the framework does not.
 #[derive(Default)]
 pub(super) struct Fragments {
+    /// Whoever echoes takes binary messages; devices send text.
+    takes_binary: bool,
     bytes: BytesMut,
     frames: usize,
     binary: bool,
 }
 
 impl Fragments {
+    #[cfg(feature = "echo")]
+    pub fn of_an_echo(takes_binary: bool) -> Self {
+        Self { takes_binary, ..Self::default() }
+    }
+
     /// Takes one frame; gives the message with its last one. An error is the close that answers it.
-    pub fn join(&mut self, item: Item) -> Result<Option<String>, (u16, &'static str)> {
+    pub fn join(&mut self, item: Item) -> Result<Option<Whole>, (u16, &'static str)> {
         let (bytes, last): (Bytes, bool) = match item {
             Item::FirstText(bytes) => {
                 self.begin(false);
@@ -32,7 +48,7 @@ impl Fragments {
             Item::Continue(bytes) => (bytes, false),
             Item::Last(bytes) => (bytes, true),
         };
-        if self.binary {
+        if self.binary && !self.takes_binary {
             return Err((close::UNSUPPORTED, "devices send text"));
         }
         self.frames += 1;
@@ -43,8 +59,12 @@ impl Fragments {
         if !last {
             return Ok(None);
         }
-        let text = String::from_utf8(std::mem::take(&mut self.bytes).to_vec());
-        text.map(Some).map_err(|_| (close::INVALID, "text must be UTF-8"))
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        if self.binary {
+            return Ok(Some(Whole::Binary(bytes)));
+        }
+        let text = String::from_utf8(bytes.to_vec());
+        text.map(|text| Some(Whole::Text(text))).map_err(|_| (close::INVALID, "text must be UTF-8"))
     }
 
     fn begin(&mut self, binary: bool) {
@@ -71,6 +91,16 @@ pub(super) fn close_of(cause: CloseCause) -> (u16, &'static str) {
         CloseCause::Silent => (close::POLICY, "nothing was heard for too long"),
         CloseCause::BadMessages => (close::POLICY, "too many messages that cannot be read"),
         CloseCause::Binary => (close::UNSUPPORTED, "devices send text"),
+    }
+}
+
+/// What a close by the server says of why the device went.
+pub(super) const fn ended_by(code: u16) -> ConnectionCause {
+    match code {
+        close::RESTART => ConnectionCause::ServerEnded,
+        close::REVOKED => ConnectionCause::Revoked,
+        close::REPLACED => ConnectionCause::TookOver,
+        _ => ConnectionCause::Fault,
     }
 }
 
@@ -139,7 +169,7 @@ mod tests {
         let mut fragments = Fragments::default();
         assert_eq!(fragments.join(Item::FirstText(text(b"{\"a\":\"\xe4\xb8"))), Ok(None));
         assert_eq!(fragments.join(Item::Continue(text(b"\xad"))), Ok(None));
-        assert_eq!(fragments.join(Item::Last(text(b"\"}"))), Ok(Some("{\"a\":\"中\"}".to_owned())));
+        assert_eq!(fragments.join(Item::Last(text(b"\"}"))), Ok(Some(Whole::Text("{\"a\":\"中\"}".to_owned()))));
     }
 
     #[test]

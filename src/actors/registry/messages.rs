@@ -1,8 +1,13 @@
 //! What the registry hears, and what it has connections told.
 
+use actix::dev::SendError;
 use actix::prelude::*;
+use tracing::debug;
 
-use crate::domain::{DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version};
+use super::RegistryActor;
+use crate::domain::{
+    ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version,
+};
 use crate::store::{JoinRefusal, StoreError};
 
 /// What a connection is told.
@@ -27,12 +32,38 @@ pub struct Join {
 }
 
 /// The device is known, and this connection is its one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Joined {
-    pub key_id: KeyId,
-    pub session: SessionNo,
+    pub seat: Seat,
     /// The device's own token, when it has just enrolled.
     pub token: Option<String>,
+}
+
+/// A connection's place in the registry. Dropped, wherever that is, it is given up: also when the connection ended
+/// while its hello was being saved, and nobody is left to say goodbye.
+#[derive(Debug)]
+pub struct Seat {
+    pub registry: Addr<RegistryActor>,
+    pub key_id: KeyId,
+    pub session: SessionNo,
+    /// How the connection ends, as far as it is known.
+    pub cause: ConnectionCause,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Self { key_id, session, cause, .. } = *self;
+        let Err(SendError::Full(leave)) = self.registry.try_send(Leave { key_id, session, cause }) else { return };
+        // Must arrive, however full the registry's mailbox is; without a runtime the server has ended.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let registry = self.registry.clone();
+            runtime.spawn(async move {
+                if let Err(error) = registry.send(leave).await {
+                    debug!(%error, "a goodbye came after the registry's end");
+                }
+            });
+        }
+    }
 }
 
 /// Why a device is not let in.
@@ -60,6 +91,7 @@ pub struct Rejoin {
 pub struct Leave {
     pub key_id: KeyId,
     pub session: SessionNo,
+    pub cause: ConnectionCause,
 }
 
 /// Something to be said to a device, if that session is still its one.

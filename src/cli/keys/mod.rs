@@ -1,5 +1,6 @@
 //! `fleetward keys`: who may sign what, and signing.
 
+mod add;
 mod next;
 mod sign;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::CliError;
 use super::context::Context;
@@ -30,7 +31,10 @@ pub(super) struct Keys {
 enum Action {
     /// Make the keys and the first trust document, in the folder keys of the data folder
     Init(Init),
+    Make(add::Make),
+    Add(add::Add),
     Sign(sign::Sign),
+    Cosign(sign::Cosign),
     Rotate(next::Rotate),
     Revoke(next::Revoke),
     /// Show the newest trust document
@@ -68,7 +72,10 @@ impl Keys {
         let folder = KeyFolder::new(&DataDir::keys_in(&config.data_dir));
         match self.action {
             Action::Init(init) => init.run(context, &folder),
+            Action::Make(make) => make.run(context),
+            Action::Add(add) => add.run(context, &folder),
             Action::Sign(sign) => sign.run(context, &folder),
+            Action::Cosign(cosign) => cosign.run(context, &folder),
             Action::Rotate(rotate) => rotate.run(context, &folder),
             Action::Revoke(revoke) => revoke.run(context, &folder),
             Action::Show => show(context, &folder),
@@ -151,6 +158,9 @@ fn show(context: &Context, folder: &KeyFolder) -> Result<(), CliError> {
     }
     let until = millis_rfc3339::text(trust.expires_at);
     out.line(format!("trust document {}, epoch {}, until {until}", trust.version, trust.epoch))?;
+    for (role, quorum) in roles(&trust).filter(|(_, quorum)| quorum.keys.len() > 1) {
+        out.line(format!("{role}: {} of {} keys have to sign", quorum.threshold, quorum.keys.len()))?;
+    }
     let rows = document["keys"].as_array().cloned().unwrap_or_default();
     let row = |key: &Value| ["/role", "/fingerprint", "/here"].map(|field| text(key, field)).to_vec();
     out.table(&["ROLE", "KEY", "SECRET HERE"], &rows.iter().map(row).collect::<Vec<_>>())
@@ -158,14 +168,20 @@ fn show(context: &Context, folder: &KeyFolder) -> Result<(), CliError> {
 
 fn document_of(trust: &Trust, folder: &KeyFolder) -> Result<Value, CliError> {
     let keys = read(folder)?;
-    let roles = [("root", Some(&trust.root)), ("release", Some(&trust.release)), ("online", trust.online.as_ref())];
-    let mut rows = Vec::new();
-    for (role, quorum) in roles.into_iter().filter_map(|(role, quorum)| Some((role, quorum?))) {
+    let (mut rows, mut thresholds) = (Vec::new(), Map::new());
+    for (role, quorum) in roles(trust) {
+        thresholds.insert(role.to_owned(), json!(quorum.threshold));
         for key in &quorum.keys {
             let here = keys.one_of(&Quorum::any_of(vec![key.clone()])).is_some();
             rows.push(json!({ "role": role, "fingerprint": key.fingerprint(), "public_key": key, "here": here }));
         }
     }
     let until = millis_rfc3339::text(trust.expires_at);
-    Ok(json!({ "version": trust.version, "epoch": trust.epoch, "expires_at": until, "keys": rows }))
+    let (version, epoch) = (trust.version, trust.epoch);
+    Ok(json!({ "version": version, "epoch": epoch, "expires_at": until, "thresholds": thresholds, "keys": rows }))
+}
+
+fn roles(trust: &Trust) -> impl Iterator<Item = (&'static str, &Quorum)> {
+    let roles = [("root", Some(&trust.root)), ("release", Some(&trust.release)), ("online", trust.online.as_ref())];
+    roles.into_iter().filter_map(|(role, quorum)| Some((role, quorum?)))
 }

@@ -13,7 +13,7 @@ use crate::store::{KeyFolder, read_key, write_key};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Role {
+pub(super) enum Role {
     Root,
     Release,
     Online,
@@ -22,7 +22,7 @@ enum Role {
 impl Role {
     const ALL: [Self; 3] = [Self::Root, Self::Release, Self::Online];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Root => "root",
             Self::Release => "release",
@@ -30,7 +30,7 @@ impl Role {
         }
     }
 
-    fn of(self, trust: &mut Trust) -> Option<&mut Quorum> {
+    pub(super) fn of(self, trust: &mut Trust) -> Option<&mut Quorum> {
         match self {
             Self::Root => Some(&mut trust.root),
             Self::Release => Some(&mut trust.release),
@@ -41,7 +41,7 @@ impl Role {
 
 /// What every next trust document needs.
 #[derive(Debug, Args)]
-struct Signers {
+pub(super) struct Signers {
     /// A root key, where it is not in the data folder
     #[arg(long, value_name = "FILE")]
     root_key: Vec<PathBuf>,
@@ -115,18 +115,18 @@ impl Revoke {
     }
 }
 
-fn without(role: Role) -> CliError {
+pub(super) fn without(role: Role) -> CliError {
     CliError::Failed(format!("the trust document has no {} keys", role.as_str()))
 }
 
 impl Signers {
-    fn next(&self, before: &Trust) -> Result<Trust, CliError> {
+    pub(super) fn next(&self, before: &Trust) -> Result<Trust, CliError> {
         let expires_at = self.valid.until(Clock::system().now())?;
         Ok(Trust { version: before.version + 1, expires_at, ..before.clone() })
     }
 
     /// Writes the new key, then the document: a key that no document names does no harm.
-    fn publish(
+    pub(super) fn publish(
         &self,
         context: &Context,
         folder: &KeyFolder,
@@ -145,8 +145,10 @@ impl Signers {
         let mut signers: Vec<&SecretKey> = given.iter().chain(keys.one_of(&before.root)).collect();
         let mine = |key: &&SecretKey| before.root.keys.contains(&key.public());
         if signers.iter().filter(|key| mine(key)).count() < before.root.threshold {
-            let message = "a root key is needed: name its file with --root-key, or put it into the data folder's keys";
-            return Err(CliError::Failed(message.to_owned()));
+            let (needed, of) = (before.root.threshold, before.root.keys.len());
+            return Err(CliError::Failed(format!(
+                "{needed} of {of} root keys are needed: name their files with --root-key, or put them into the data folder's keys"
+            )));
         }
         if let Some((role, key)) = &fresh {
             let name = format!("{}-{}.key", role.as_str(), next.version);

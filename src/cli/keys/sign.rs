@@ -55,31 +55,26 @@ fn module_version(text: &str) -> Result<(ModuleName, Version), String> {
 impl Sign {
     pub fn run(self, context: &Context, folder: &KeyFolder) -> Result<(), CliError> {
         let trust = newest(folder, self.trust.as_deref())?;
-        let keys: Vec<SecretKey> =
-            self.key.iter().map(|path| read_key(path)).collect::<Result<_, _>>().map_err(CliError::doing("--key"))?;
-        for (path, key) in self.key.iter().zip(&keys) {
-            if !trust.release.keys.contains(&key.public()) {
-                let (path, version) = (path.display(), trust.version);
-                return Err(CliError::Failed(format!("{path} is no release key of trust document {version}")));
-            }
-        }
+        let keys = release_keys(&self.key, &trust)?;
         let out = self.out.clone().unwrap_or_else(|| {
             let mut name = self.file.clone().into_os_string();
             name.push(".manifest.json");
             name.into()
         });
         let manifest = self.manifest(&trust)?;
-        let signed = sign(&manifest, &trust, &keys).map_err(|error| CliError::Failed(error.to_string()))?;
+        let signed = sign(&manifest, &keys).map_err(|error| CliError::Failed(error.to_string()))?;
+        let missing = missing(&signed, &trust)?;
         let told = out.display().to_string();
         std::fs::write(&out, format!("{}\n", signed.to_json())).map_err(CliError::doing(&told))?;
         let by: Vec<String> = keys.iter().map(|key| key.public().fingerprint().to_string()).collect();
         let Manifest { module, version, counter, .. } = manifest;
-        match context.output().is_json() {
-            true => context.output().value(&json!({ "manifest": told, "counter": counter, "signed_by": by })),
-            false => context
-                .output()
-                .line(format!("{told}: {module} {version}, counter {counter}, signed by {}", by.join(", "))),
+        if context.output().is_json() {
+            let told = json!({ "manifest": told, "counter": counter, "signed_by": by, "missing_signatures": missing });
+            return context.output().value(&told);
         }
+        let by = by.join(", ");
+        context.output().line(format!("{told}: {module} {version}, counter {counter}, signed by {by}"))?;
+        say_missing(context, missing)
     }
 
     fn manifest(self, trust: &Trust) -> Result<Manifest, CliError> {
@@ -100,12 +95,74 @@ impl Sign {
     }
 }
 
-/// Signed, and found good by the same look that a device takes.
-fn sign(manifest: &Manifest, trust: &Trust, keys: &[SecretKey]) -> Result<Signed, Distrust> {
+fn sign(manifest: &Manifest, keys: &[SecretKey]) -> Result<Signed, Distrust> {
     manifest.check()?;
-    let signed = keys.iter().fold(Signed::new(manifest)?, |signed, key| signed.with(Purpose::Manifest, key));
-    Manifest::verified(&signed, trust)?;
-    Ok(signed)
+    Ok(keys.iter().fold(Signed::new(manifest)?, |signed, key| signed.with(Purpose::Manifest, key)))
+}
+
+/// How many signatures it takes until a device finds it good, by the same look.
+fn missing(signed: &Signed, trust: &Trust) -> Result<usize, CliError> {
+    match Manifest::verified(signed, trust) {
+        Ok(_) => Ok(0),
+        Err(Distrust::TooFewSignatures { have, need }) => Ok(need - have),
+        Err(error) => Err(CliError::Failed(error.to_string())),
+    }
+}
+
+fn say_missing(context: &Context, missing: usize) -> Result<(), CliError> {
+    if missing == 0 {
+        return Ok(());
+    }
+    context.output().line(format!("{missing} more of the release keys must sign: fleetward keys cosign"))
+}
+
+/// Add a signature to a manifest that another release key has signed already
+#[derive(Debug, Args)]
+pub(super) struct Cosign {
+    /// What `keys sign` wrote
+    manifest: PathBuf,
+    /// A release key
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// The newest trust document, where it is not in the data folder of this machine
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+}
+
+impl Cosign {
+    pub fn run(self, context: &Context, folder: &KeyFolder) -> Result<(), CliError> {
+        let trust = newest(folder, self.trust.as_deref())?;
+        let told = self.manifest.display().to_string();
+        let text = std::fs::read_to_string(&self.manifest).map_err(CliError::doing(&told))?;
+        let failed = |error: Distrust| CliError::Failed(format!("{told}: {error}"));
+        let signed = Signed::from_json(&text).map_err(failed)?;
+        let keys = release_keys(&self.key, &trust)?;
+        let signed = keys.iter().fold(signed, |signed, key| signed.with(Purpose::Manifest, key));
+        let missing = missing(&signed, &trust)?;
+        std::fs::write(&self.manifest, format!("{}\n", signed.to_json())).map_err(CliError::doing(&told))?;
+        let by = trust.release.signers(Purpose::Manifest, &signed);
+        if context.output().is_json() {
+            return context
+                .output()
+                .value(&json!({ "manifest": told, "signed_by": by, "missing_signatures": missing }));
+        }
+        let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+        context.output().line(format!("{told}: signed by {}", by.join(", ")))?;
+        say_missing(context, missing)
+    }
+}
+
+/// Keys of files, all of them release keys.
+fn release_keys(paths: &[PathBuf], trust: &Trust) -> Result<Vec<SecretKey>, CliError> {
+    let keys: Vec<SecretKey> =
+        paths.iter().map(|path| read_key(path)).collect::<Result<_, _>>().map_err(CliError::doing("--key"))?;
+    for (path, key) in paths.iter().zip(&keys) {
+        if !trust.release.keys.contains(&key.public()) {
+            let (path, version) = (path.display(), trust.version);
+            return Err(CliError::Failed(format!("{path} is no release key of trust document {version}")));
+        }
+    }
+    Ok(keys)
 }
 
 fn hash(path: &Path) -> Result<(u64, Sha256Hex, ChunkHasher), CliError> {

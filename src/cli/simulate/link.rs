@@ -1,32 +1,32 @@
 //! One device's connection: carries events to the device and effects out, and comes back when it is lost.
 
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, RETRY_AFTER};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::backoff::{Backoff, Lost};
 use super::chance::Chance;
 use super::device::{Effect, Event, Said, SimDevice};
+use super::frames::Heard;
+use super::socket::Socket;
 use super::swarm::Shared;
 use crate::protocol::close;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 const CONNECT: Duration = Duration::from_secs(20);
 /// The server pings every 25 s; with nothing from it for this long the connection is dead.
 const SILENCE: Duration = Duration::from_secs(80);
-/// Small buffers: thousands of these live in one process. They grow while a package comes in.
-const BUFFER: usize = 4096;
+/// For what never comes by itself.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A device and its connection.
 pub(super) struct Link {
@@ -38,6 +38,7 @@ pub(super) struct Link {
     interval: Duration,
     report_at: Instant,
     install_at: Option<Instant>,
+    source: Option<IpAddr>,
 }
 
 /// What a wait ended with.
@@ -45,16 +46,20 @@ enum Woken {
     Stopped,
     Timer,
     Passed,
-    Heard(Option<Result<Message, Error>>),
+    Heard(bool),
 }
 
 impl Link {
-    pub fn new(device: SimDevice, shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Self {
+    pub fn new(device: SimDevice, source: Option<IpAddr>, shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Self {
         let mut chance = Chance::of(device.id().as_str(), shared.salt);
         let interval = shared.settings.interval.unwrap_or(Duration::from_secs(30));
         // Each device keeps its own phase, so reports stay spread.
-        let report_at = Instant::now() + interval.mul_f64(chance.share());
-        Self { device, shared, stop, backoff: Backoff::default(), chance, interval, report_at, install_at: None }
+        let report_at = match shared.settings.closed_loop {
+            true => Instant::now() + NEVER,
+            false => Instant::now() + interval.mul_f64(chance.share()),
+        };
+        let backoff = Backoff::default();
+        Self { device, shared, stop, backoff, chance, interval, report_at, install_at: None, source }
     }
 
     /// Lives until the swarm stops.
@@ -65,13 +70,17 @@ impl Link {
                 return;
             }
             let begun = Instant::now();
-            let lost = match self.connect().await {
+            // Aside, so that a device that is connected does not carry the room for connecting.
+            let lost = match Box::pin(self.connect()).await {
                 Ok(socket) => {
                     let tally = &self.shared.clone().tally;
                     tally.connects.fetch_add(1, Relaxed);
                     tally.connected.fetch_add(1, Relaxed);
                     let lost = self.talk(socket).await;
                     tally.connected.fetch_sub(1, Relaxed);
+                    if self.device.is_welcomed() {
+                        tally.welcomed.fetch_sub(1, Relaxed);
+                    }
                     self.happens(Event::Closed);
                     let Some(lost) = lost else { return };
                     lost
@@ -114,16 +123,18 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<Socket, Lost> {
+    async fn connect(&mut self) -> Result<Socket, Lost> {
+        let _turn = self.shared.connecting.acquire().await.map_err(|_| Lost::Cut)?;
+        self.shared.tally.connecting_begins();
         let mut request = self.shared.settings.url.as_str().into_client_request().map_err(|_| Lost::Cut)?;
         let own = self.shared.memory.of(self.device.id()).and_then(|device| device.token);
         if let Some(token) = own.as_ref().or(self.shared.settings.token.as_ref()) {
             let value = format!("Bearer {token}").parse().map_err(|_| Lost::Refused)?;
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(0);
-        match timeout(CONNECT, connect_async_with_config(request, Some(config), true)).await {
-            Ok(Ok((socket, _))) => Ok(socket),
+        let mask = self.chance.number() as u32;
+        match timeout(CONNECT, Socket::open(request, self.source, mask)).await {
+            Ok(Ok(socket)) => Ok(socket),
             Ok(Err(Error::Http(answer))) => {
                 let retry = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 Err(Lost::by_status(answer.status().as_u16(), retry))
@@ -138,44 +149,64 @@ impl Link {
 
     /// Talks until the connection ends; `None` when the swarm stops.
     async fn talk(&mut self, mut socket: Socket) -> Option<Lost> {
-        let mut effects = self.happens(Event::Opened);
+        let mut stop = self.stop.clone();
+        let mut stopped = pin!(stop.changed());
         let mut heard_at = Instant::now();
+        let mut timer = pin!(sleep_until(self.next_timer().min(heard_at + SILENCE)));
+        let mut effects = self.happens(Event::Opened);
         loop {
             if self.carry_out(&mut socket, effects).await.is_err() {
                 return Some(Lost::Cut);
             }
-            let timer = self.next_timer();
+            // It may go off too early, never too late: setting it anew for every message would cost more.
+            if self.next_timer() < timer.deadline() {
+                timer.as_mut().reset(self.next_timer());
+            }
+            effects = Vec::new();
+            let mut lost = None;
             let woken = tokio::select! {
-                _ = self.stop.changed() => Woken::Stopped,
-                message = socket.next() => Woken::Heard(message),
-                () = sleep_until(timer) => Woken::Timer,
-                () = sleep_until(heard_at + SILENCE) => Woken::Passed,
+                biased;
+                heard = poll_fn(|cx| {
+                    socket.poll_hear(cx, &mut |heard| match heard {
+                        Heard::Text(text) => self.hears(text, &mut effects),
+                        Heard::Bytes(bytes) => effects.extend(self.happens(Event::Bytes(bytes))),
+                        Heard::Close(code, reason) => lost = Some(self.closed(code, reason)),
+                        Heard::Ping(_) => {}
+                    })
+                }) => Woken::Heard(heard.is_ok()),
+                () = &mut timer => Woken::Timer,
+                _ = &mut stopped => Woken::Stopped,
             };
-            effects = match woken {
+            match woken {
                 Woken::Stopped => {
                     // Polite, but not at any price.
-                    let _ = timeout(Duration::from_secs(2), socket.close(None)).await;
+                    let _ = timeout(Duration::from_secs(2), socket.close()).await;
                     return None;
                 }
-                Woken::Passed => return Some(Lost::Cut),
-                Woken::Timer => self.timers(),
-                Woken::Heard(Some(Ok(message))) => {
-                    heard_at = Instant::now();
-                    match message {
-                        Message::Text(text) => self.happens(Event::Text(&text)),
-                        Message::Binary(bytes) => self.happens(Event::Bytes(&bytes)),
-                        Message::Close(frame) => return Some(self.closed(frame)),
-                        _ => Vec::new(),
-                    }
+                Woken::Timer if heard_at.elapsed() >= SILENCE => return Some(Lost::Cut),
+                Woken::Timer | Woken::Passed => {
+                    effects = self.timers();
+                    timer.as_mut().reset(self.next_timer().min(heard_at + SILENCE));
                 }
-                Woken::Heard(Some(Err(_)) | None) => return Some(Lost::Cut),
-            };
+                Woken::Heard(true) if lost.is_none() => heard_at = Instant::now(),
+                Woken::Heard(_) => return Some(lost.unwrap_or(Lost::Cut)),
+            }
         }
     }
 
-    fn closed(&self, frame: Option<tokio_tungstenite::tungstenite::protocol::CloseFrame>) -> Lost {
-        let Some(frame) = frame else { return Lost::Cut };
-        let (code, reason) = (u16::from(frame.code), frame.reason.as_str());
+    /// Tells the device what the server says. In a closed loop its next report is due when nothing waits any more.
+    fn hears(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        let was_welcomed = self.device.is_welcomed();
+        effects.extend(self.happens(Event::Text(text)));
+        if self.device.is_welcomed() && !was_welcomed {
+            self.shared.tally.welcome();
+        }
+        if self.shared.settings.closed_loop && self.device.has_told_all() {
+            effects.extend(self.happens(Event::ReportDue));
+        }
+    }
+
+    fn closed(&self, code: u16, reason: &str) -> Lost {
         tracing::debug!(device_id = %self.device.id(), code, reason, "the server closed the connection");
         if code == close::RESTART {
             self.shared.tally.sent_away.fetch_add(1, Relaxed);
@@ -214,16 +245,11 @@ impl Link {
         effects
     }
 
-    async fn carry_out(&mut self, socket: &mut Socket, effects: Vec<Effect>) -> Result<(), Error> {
-        let mut sent = Ok(false);
+    async fn carry_out(&mut self, socket: &mut Socket, effects: Vec<Effect>) -> io::Result<()> {
         for effect in effects {
             match effect {
                 // A link that breaks here takes words with it, but nothing that the device does by itself.
-                Effect::Send(text) => {
-                    if sent.is_ok() {
-                        sent = socket.feed(Message::text(text)).await.map(|()| true);
-                    }
-                }
+                Effect::Send(text) => socket.say(&text),
                 Effect::BeginInstall => self.install_at = Some(Instant::now() + self.shared.settings.install_time),
                 Effect::Interval(seconds) => self.keep_interval(seconds),
                 Effect::Enrolled(token) => {
@@ -232,14 +258,14 @@ impl Link {
                 Effect::Said(_) => {}
             }
         }
-        if sent? { socket.flush().await } else { Ok(()) }
+        socket.flush().await
     }
 
     /// The server's interval counts unless the swarm has one of its own.
     fn keep_interval(&mut self, seconds: u32) {
         let told = Duration::from_secs(u64::from(seconds.max(1)));
         let wanted = self.shared.settings.interval.unwrap_or(told);
-        if wanted != self.interval {
+        if wanted != self.interval && !self.shared.settings.closed_loop {
             self.interval = wanted;
             self.report_at = Instant::now() + wanted.mul_f64(self.chance.share());
         }
@@ -250,6 +276,7 @@ impl Link {
         let tally = &self.shared.tally;
         match said {
             Said::Hello => drop(tally.hellos.fetch_add(1, Relaxed)),
+            Said::Asked => tally.asked(),
             Said::Report => drop(tally.reports_sent.fetch_add(1, Relaxed)),
             Said::Acknowledged { boot_id, seq, micros } => {
                 tally.acknowledged(*micros);
@@ -257,7 +284,7 @@ impl Link {
                     tally.errors.fetch_add(1, Relaxed);
                 }
             }
-            Said::Received(bytes) => drop(tally.bytes.fetch_add(*bytes, Relaxed)),
+            Said::Received(bytes) => tally.received(*bytes),
             Said::Installed(modules) => {
                 tally.installed.fetch_add(1, Relaxed);
                 self.shared.memory.change(self.device.id(), |device| device.modules.clone_from(modules));

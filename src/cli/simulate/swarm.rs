@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::device::SimDevice;
@@ -28,8 +29,14 @@ pub struct SwarmSettings {
     pub modules: Modules,
     /// Between two reports; `None`: as the server says.
     pub interval: Option<Duration>,
+    /// The next report goes out when the last is acknowledged, instead of at intervals.
+    pub closed_loop: bool,
     /// Devices that begin to connect in a second.
     pub connect_rate: f64,
+    /// Own addresses to connect from, in turn; none: as the system likes.
+    pub sources: Vec<IpAddr>,
+    /// Whether package bytes are compared with their sha256.
+    pub check_packages: bool,
     pub install_time: Duration,
     /// Share of installs that fail, 0 to 1.
     pub fail_rate: f64,
@@ -43,6 +50,9 @@ pub struct SwarmSettings {
     pub ledger: Option<PathBuf>,
 }
 
+/// Connections that are being made at once: more make none of them quicker.
+const CONNECTING: usize = 512;
+
 /// What all links of a swarm share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -50,6 +60,7 @@ pub(super) struct Shared {
     pub memory: Memory,
     pub ledger: Ledger,
     pub tally: Tally,
+    pub connecting: Semaphore,
     pub clock: Clock,
     /// Makes this run's chances differ from the last one's, unless a seed is set.
     pub salt: u64,
@@ -72,14 +83,21 @@ impl Swarm {
         let memory = Memory::open(settings.state.as_deref())?;
         let ledger = Ledger::open(settings.ledger.as_deref())?;
         let salt = settings.seed.unwrap_or_else(rand::random);
-        let shared = Arc::new(Shared { memory, ledger, tally: Tally::new(), clock: Clock::system(), salt, settings });
+        let clock = Clock::system();
+        let (tally, connecting) = (Tally::new(clock.now()), Semaphore::new(CONNECTING));
+        let shared = Arc::new(Shared { memory, ledger, tally, connecting, clock, salt, settings });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (index, id) in shared.settings.devices.iter().enumerate() {
             let known = shared.memory.of(id).map(|device| device.modules).filter(|modules| !modules.is_empty());
             let modules = known.unwrap_or_else(|| shared.settings.modules.clone());
-            let device = SimDevice::new(id.clone(), modules, shared.settings.fail_rate, shared.salt);
-            let link = Link::new(device, Arc::clone(&shared), stopped.clone());
+            let mut device = SimDevice::new(id.clone(), modules, shared.settings.fail_rate, shared.salt);
+            if !shared.settings.check_packages {
+                device = device.without_checks();
+            }
+            let sources = &shared.settings.sources;
+            let source = (!sources.is_empty()).then(|| sources[index % sources.len()]);
+            let link = Link::new(device, source, Arc::clone(&shared), stopped.clone());
             tasks.spawn(link.live(Duration::from_secs_f64(index as f64 / shared.settings.connect_rate)));
         }
         Ok(Self { shared, stop, tasks })
@@ -89,6 +107,17 @@ impl Swarm {
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.shared.tally.summary(self.shared.settings.devices.len() as u64)
+    }
+
+    /// Whether every device is connected and was welcomed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.shared.tally.welcomed() >= self.shared.settings.devices.len() as u64
+    }
+
+    /// Forgets the times of acknowledgements so far, and counts from now on what is measured.
+    pub fn measure(&self) {
+        self.shared.tally.measure();
     }
 
     /// What each device runs that has enrolled or installed something.

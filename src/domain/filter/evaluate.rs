@@ -66,7 +66,9 @@ impl TextTest {
 }
 
 impl VersionTest {
-    fn matches(&self, version: Option<&Version>) -> bool {
+    /// Whether a device with this version of the module, or without the module, is meant.
+    #[must_use]
+    pub fn matches(&self, version: Option<&Version>) -> bool {
         match self {
             Self::Compare(how, wanted) => how.holds(version.map(|version| version.compare(wanted))),
             Self::Contains(part) => version.is_some_and(|version| contains(version.as_str(), part)),

@@ -16,6 +16,12 @@ const ASK_AGAIN_AFTER_S: i64 = 60;
 const WORTH_A_MESSAGE: u64 = 1024;
 
 impl Session {
+    /// Whether the device is known and nothing is being sent, or waits to be: nothing runs out in the next seconds.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.device.is_some() && matches!(self.push, Push::Idle) && self.queue.is_empty() && self.later.is_empty()
+    }
+
     pub(super) fn push_next(&mut self) {
         if matches!(self.push, Push::Idle)
             && let Some(package) = self.queue.pop_front()

@@ -9,6 +9,7 @@
 mod files;
 mod recovery;
 mod show;
+mod tail;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ use crate::domain::{Timestamp, millis_rfc3339};
 
 pub use recovery::Recovery;
 pub use show::{Show, show};
+pub use tail::{Tail, tail};
 
 /// Which bytes of the status log the database stands for: written in the same transaction as the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,7 +209,7 @@ impl StatusLog {
             write!(lines, "{}, {}", millis_rfc3339::text(record.received_at), record.key_id)?;
             if self.config.body {
                 lines.extend_from_slice(b", ");
-                serde_json::to_writer(&mut lines, &record.report)?;
+                lines.extend_from_slice(record.body().as_bytes());
             }
             lines.push(b'\n');
         }

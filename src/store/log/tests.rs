@@ -14,7 +14,7 @@ fn line(key: i64, seconds: i64) -> StatusRecord {
     let report =
         serde_json::json!({"timestamp": millis_rfc3339::text(at(seconds)), "weather": "a\nb", "speed": seconds});
     let report: Report = serde_json::from_value(report).unwrap();
-    StatusRecord { key_id: KeyId(key), report, received_at: at(seconds) }
+    StatusRecord::new(KeyId(key), &report, at(seconds))
 }
 
 fn open(dir: &Path, config: LogConfig, committed: Option<&LogPosition>) -> (StatusLog, Recovery) {

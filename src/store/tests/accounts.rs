@@ -38,10 +38,10 @@ fn a_session_ends_with_its_time_and_with_its_user() {
         store.save_session(&hash("s"), Some(ann.id), "{\"a\":1}", at(20)).await.unwrap();
         store.save_session(&hash("anonymous"), None, "{}", at(20)).await.unwrap();
         assert_eq!(store.session(&hash("s"), at(19)).await.unwrap().as_deref(), Some("{\"a\":1}"));
-        assert_eq!(store.session_user(&hash("s"), at(19)).await.unwrap(), Some(ann.clone()));
-        assert_eq!(store.session_user(&hash("anonymous"), at(19)).await.unwrap(), None);
+        assert_eq!(store.session_in_use(&hash("s"), at(19)).await.unwrap().map(|found| found.user), Some(ann.clone()));
+        assert!(store.session_in_use(&hash("anonymous"), at(19)).await.unwrap().is_none());
         assert_eq!(store.session(&hash("s"), at(20)).await.unwrap(), None);
-        assert_eq!(store.session_user(&hash("s"), at(20)).await.unwrap(), None);
+        assert!(store.session_in_use(&hash("s"), at(20)).await.unwrap().is_none());
         store.save_session(&hash("other"), Some(ann.id), "{}", at(20)).await.unwrap();
         assert_eq!(store.end_sessions(ann.id, Some(&hash("s"))).await.unwrap(), 1);
         assert!(store.delete_user(ann.id).await.unwrap());

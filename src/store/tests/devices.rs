@@ -14,8 +14,8 @@ fn a_new_device_comes_in_and_a_known_one_comes_back() {
 
         assert_eq!(joined(&store, "t-1", &[("app1", "1.0")], 50).await, key, "taken over while online");
         assert_eq!(store.device_by_key(key).await.unwrap().unwrap().since, at(0), "it never went");
-        store.leave(key, at(60)).await.unwrap();
-        store.leave(key, at(70)).await.unwrap();
+        store.leave(key, ConnectionCause::Lost, at(60)).await.unwrap();
+        store.leave(key, ConnectionCause::Lost, at(70)).await.unwrap();
         let gone = store.device_by_key(key).await.unwrap().unwrap();
         assert_eq!((gone.online, gone.since), (false, at(60)));
         joined(&store, "t-1", &[("app1", "1.0")], 80).await;
@@ -64,15 +64,15 @@ fn an_enrolment_token_lets_in_as_many_new_devices_as_it_says() {
         assert_eq!(auth, DeviceAuth::Enrolment(token.id));
         let refused = |refusal| JoinOutcome::Refused(refusal);
 
-        let first = store.join(hello("t-1", auth, &[], 1)).await.unwrap();
+        let first = store.join(hello("t-1", auth.clone(), &[], 1)).await.unwrap();
         let JoinOutcome::Joined { key_id, enrolled: true, .. } = first else { panic!("{first:?}") };
         let own = hash("token of t-1 from 1");
-        assert_eq!(store.device_auth(&own, at(2)).await.unwrap(), Some(DeviceAuth::Device(key_id)));
+        assert_eq!(store.device_auth(&own, at(2)).await.unwrap(), Some(DeviceAuth::Device(key_id, own.clone())));
 
-        let again = store.join(hello("t-1", auth, &[], 2)).await.unwrap();
+        let again = store.join(hello("t-1", auth.clone(), &[], 2)).await.unwrap();
         assert_eq!(again, refused(JoinRefusal::AlreadyEnrolled));
         assert!(store.allow_enrolment(&id("t-1"), true).await.unwrap());
-        let again = store.join(hello("t-1", auth, &[], 3)).await.unwrap();
+        let again = store.join(hello("t-1", auth.clone(), &[], 3)).await.unwrap();
         assert_eq!(
             again,
             JoinOutcome::Joined { key_id, name: "t-1".to_owned(), tags: Tags::new(), sample: None, enrolled: true }
@@ -109,12 +109,12 @@ fn a_devices_own_token_is_for_no_other_device() {
         joined(&store, "t-2", &[], 0).await;
         assert!(store.set_device_token(&id("t-1"), Some(hash("own"))).await.unwrap());
         let auth = store.device_auth(&hash("own"), at(0)).await.unwrap().unwrap();
-        assert_eq!(auth, DeviceAuth::Device(key));
+        assert_eq!(auth, DeviceAuth::Device(key, hash("own")));
         for other in ["t-2", "t-3"] {
-            let refused = store.join(hello(other, auth, &[], 1)).await.unwrap();
+            let refused = store.join(hello(other, auth.clone(), &[], 1)).await.unwrap();
             assert_eq!(refused, JoinOutcome::Refused(JoinRefusal::WrongDevice));
         }
-        let welcome = store.join(hello("t-1", auth, &[], 1)).await.unwrap();
+        let welcome = store.join(hello("t-1", auth.clone(), &[], 1)).await.unwrap();
         assert_eq!(
             welcome,
             JoinOutcome::Joined {
@@ -127,6 +127,12 @@ fn a_devices_own_token_is_for_no_other_device() {
         );
         assert!(store.set_device_token(&id("t-1"), None).await.unwrap());
         assert_eq!(store.device_auth(&hash("own"), at(2)).await.unwrap(), None);
+        // Between the upgrade and the hello nobody is connected who could be told.
+        for replaced in [None, Some(hash("another"))] {
+            assert!(store.set_device_token(&id("t-1"), replaced).await.unwrap());
+            let refused = store.join(hello("t-1", auth.clone(), &[], 2)).await.unwrap();
+            assert_eq!(refused, JoinOutcome::Refused(JoinRefusal::TokenNotValid));
+        }
     });
 }
 
@@ -164,7 +170,7 @@ fn devices_are_found_by_every_filter() {
         joined(&store, "a-1", &[("app1", "1.0")], 0).await;
         joined(&store, "b_2", &[("app1", "2.0"), ("app2", "1.0")], 0).await;
         let third = joined(&store, "c-3", &[], 0).await;
-        store.leave(third, at(1)).await.unwrap();
+        store.leave(third, ConnectionCause::Lost, at(1)).await.unwrap();
         store.update_device(&id("a-1"), Some("Größe 100%".to_owned()), None).await.unwrap();
         store.update_device(&id("b_2"), None, Some(tags(&[("region", "east"), ("kind", "bus")]))).await.unwrap();
         store.update_device(&id("c-3"), Some("终端".to_owned()), Some(tags(&[("region", "west")]))).await.unwrap();
@@ -216,7 +222,7 @@ fn paging_visits_every_device_once_while_others_come() {
         for number in 0..23 {
             let key = joined(&store, &format!("t-{number}"), &[], number % 4).await;
             if number % 3 == 0 {
-                store.leave(key, at(number % 5 + 10)).await.unwrap();
+                store.leave(key, ConnectionCause::Lost, at(number % 5 + 10)).await.unwrap();
             }
             if number % 2 == 0 {
                 store
@@ -263,7 +269,7 @@ fn devices_come_in_the_order_asked_for() {
             keys.push(joined(&store, device, &[], seconds).await);
         }
         store.update_device(&id("a"), Some("zebra".to_owned()), None).await.unwrap();
-        store.leave(keys[1], at(9)).await.unwrap();
+        store.leave(keys[1], ConnectionCause::Lost, at(9)).await.unwrap();
         store.record(RecordBatch { reports: vec![record(keys[2], 5, 1.0)], ..RecordBatch::default() }).await.unwrap();
         let sorted = |sort, descending| DeviceQuery { sort, descending, ..DeviceQuery::default() };
         assert_eq!(names(&store, &sorted(DeviceSort::Name, false)).await, ["b", "c", "a"]);

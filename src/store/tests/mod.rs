@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod databases;
 mod devices;
+mod fleet;
 mod reports;
 mod rollouts;
 mod speed;
@@ -161,7 +162,7 @@ fn report(seconds: i64, cpu: f64) -> Report {
 }
 
 fn record(key_id: KeyId, seconds: i64, cpu: f64) -> StatusRecord {
-    StatusRecord { key_id, report: report(seconds, cpu), received_at: at(seconds + 1) }
+    StatusRecord::new(key_id, &report(seconds, cpu), at(seconds + 1))
 }
 
 fn package(name: &str, number: &str, bytes: &str) -> NewPackage {

@@ -124,10 +124,10 @@ fn old_history_is_thinned_and_older_is_forgotten() {
 fn what_is_no_number_is_stored_as_nothing() {
     on_each_database(|store| async move {
         let key = joined(&store, "t-1", &[], 0).await;
-        let mut strange = record(key, 1, 1.0);
-        strange.report.cpu_utilization = Some(f64::INFINITY);
-        strange.report.speed = Some(f64::MAX);
-        record_all(&store, vec![strange]).await;
+        let mut strange = report(1, 1.0);
+        strange.cpu_utilization = Some(f64::INFINITY);
+        strange.speed = Some(f64::MAX);
+        record_all(&store, vec![StatusRecord::new(key, &strange, at(2))]).await;
         let samples = store.history(key, at(0), at(9), 0).await.unwrap();
         assert_eq!((samples[0].1.cpu_utilization, samples[0].1.speed), (None, Some(f64::MAX)));
         assert!(store.device_by_key(key).await.unwrap().unwrap().status.is_some());

@@ -114,3 +114,43 @@ fn a_rollout_to_100_000_devices() {
         }
     });
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn the_fleet_page_of_100_000_devices() {
+    on_each_database(|store| async move {
+        let tasks = (0..100_000).map(|number| {
+            let store = store.clone();
+            let version = ["1.0", "1.1", "2.0"][number % 3];
+            tokio::spawn(async move { joined(&store, &format!("t-{number}"), &[("app1", version)], 0).await })
+        });
+        let mut keys = Vec::new();
+        for task in tasks.collect::<Vec<_>>() {
+            keys.push(task.await.unwrap());
+        }
+        for chunk in keys.chunks(500) {
+            let reports = chunk.iter().map(|key| record(*key, key.0 % 1000, key.0 as f64 % 100.0)).collect();
+            store.record(RecordBatch { reports, ..Default::default() }).await.unwrap();
+        }
+        let limits = AttentionLimits::default();
+        let begun = Instant::now();
+        store.fleet_state(at(1000), limits).await.unwrap();
+        told("counted with all troubles", keys.len(), begun);
+        let begun = Instant::now();
+        store.modules().await.unwrap();
+        told("versions counted", keys.len(), begun);
+        let troubles =
+            Attention::ALL.map(|what| (what.to_string(), Some(Watched { what, now: at(1000), limits }), None));
+        let filters = ["module.app1 < 2 and online", "cpu > 80", "tag.region = east", "name ~ 999"];
+        let filters = filters.map(|text| (text.to_owned(), None, Some(Filter::parse(text).unwrap())));
+        for (what, attention, filter) in troubles.into_iter().chain(filters) {
+            let query = DeviceQuery { attention, filter, limit: 100, ..DeviceQuery::default() };
+            let begun = Instant::now();
+            store.devices(query.clone()).await.unwrap().unwrap();
+            told(&format!("a page of {what}"), 100, begun);
+            let begun = Instant::now();
+            let found = store.device_count(query).await.unwrap();
+            told(&format!("its count, {found} of"), keys.len(), begun);
+        }
+    });
+}

@@ -15,14 +15,22 @@ use crate::web::params::Params;
 /// JSON, one document a line.
 const LINES: &str = "application/x-ndjson";
 
-/// `GET /api/v1/audit?who=&limit=&after=`: oldest first; as JSON lines for who accepts `application/x-ndjson`, and
+/// `GET /api/v1/audit?who=&verb=&subject=&from=&to=&limit=&after=`: oldest first; as JSON lines for who accepts `application/x-ndjson`, and
 /// then the place of the next page is in the header `X-Next`.
 ///
 /// # Errors
 /// 422
 pub async fn all(request: HttpRequest, state: web::Data<WebState>, _: Admin, mut params: Params) -> Answer {
-    let query =
-        AuditQuery { who: params.text("who"), newest_first: false, after: params.text("after"), limit: params.limit() };
+    let query = AuditQuery {
+        who: params.text("who"),
+        verb: params.text("verb"),
+        subject: params.text("subject"),
+        from: params.time("from"),
+        to: params.time("to"),
+        newest_first: false,
+        after: params.text("after"),
+        limit: params.limit(),
+    };
     params.finish()?;
     let page = state.store.audit_rows(query).await??;
     let rows: Vec<AuditView<'_>> = page.items.iter().map(AuditView::new).collect();
@@ -42,7 +50,7 @@ pub async fn all(request: HttpRequest, state: web::Data<WebState>, _: Admin, mut
 
 /// A line of the log.
 #[derive(Debug, Serialize)]
-struct AuditView<'a> {
+pub struct AuditView<'a> {
     number: i64,
     #[serde(with = "millis_rfc3339")]
     at: Timestamp,
@@ -57,7 +65,9 @@ struct AuditView<'a> {
 }
 
 impl<'a> AuditView<'a> {
-    fn new(row: &'a AuditRow) -> Self {
+    /// A row as programs read it.
+    #[must_use]
+    pub fn new(row: &'a AuditRow) -> Self {
         let entry = &row.entry;
         Self {
             number: row.number,

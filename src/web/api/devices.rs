@@ -6,11 +6,12 @@ use serde_json::json;
 
 use super::device_views::{DeviceView, Known, SampleView};
 use super::{done, found, from_path, list};
-use crate::domain::{Device, DeviceId, Tags, millis_rfc3339};
-use crate::store::{DeviceQuery, DeviceSort};
+use crate::domain::{Attention, Device, DeviceId, Tags, millis_rfc3339};
+use crate::store::{DeviceQuery, DeviceSort, Watched};
 use crate::web::WebState;
 use crate::web::access::{Admin, Operator, Viewer};
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::limits;
 use crate::web::params::{JsonBody, Params};
 
 /// The close code of a device that may not be one any more.
@@ -30,9 +31,21 @@ pub fn query(params: &mut Params) -> DeviceQuery {
         filter: params.take("filter"),
         sort,
         descending,
+        attention: None,
         after: params.text("after"),
         limit: params.limit(),
     }
+}
+
+/// The same with what needs the clock and the configuration: `attention`.
+pub(super) fn asked(state: &WebState, params: &mut Params) -> DeviceQuery {
+    let attention = params.take("attention").map(|what| watched(state, what));
+    DeviceQuery { attention, ..query(params) }
+}
+
+/// A kind of trouble as it is now.
+pub fn watched(state: &WebState, what: Attention) -> Watched {
+    Watched { what, now: state.clock.now(), limits: limits(state) }
 }
 
 fn parse_sort(text: &str) -> Result<(DeviceSort, bool), String> {
@@ -60,12 +73,12 @@ fn short(text: &str, most: usize) -> Result<(), String> {
     if text.chars().count() > most { Err(format!("must be at most {most} characters")) } else { Ok(()) }
 }
 
-/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&filter=&sort=&limit=&after=`
+/// `GET /api/v1/devices?q=&online=&tag=&module=&version=&filter=&attention=&sort=&limit=&after=`
 ///
 /// # Errors
 /// 422
 pub async fn all(state: web::Data<WebState>, _: Viewer, mut params: Params) -> Answer {
-    let query = query(&mut params);
+    let query = asked(&state, &mut params);
     params.finish()?;
     let page = state.store.devices(query).await??;
     let newest = state.store.newest_assignments(page.items.iter().map(|device| device.key_id).collect()).await?;
@@ -198,6 +211,17 @@ pub async fn revoke_token(state: web::Data<WebState>, admin: Admin, id: web::Pat
     tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
     state.fleet.disconnect(device.key_id, REVOKED, "revoked");
     show(&state, &device.device_id).await
+}
+
+/// `GET /api/v1/devices/{device_id}/connections?limit=`: how it came and went, newest first.
+///
+/// # Errors
+/// 404, 422
+pub async fn connections(state: web::Data<WebState>, _: Viewer, id: web::Path<String>, mut params: Params) -> Answer {
+    let limit = params.limit();
+    params.finish()?;
+    let device = find(&state, &id).await?;
+    Ok(list(&state.store.connections_of(device.key_id, limit).await?, None))
 }
 
 async fn show(state: &WebState, device_id: &DeviceId) -> Answer {

@@ -51,7 +51,7 @@ pub async fn save(
 }
 
 /// What people may call a group: it stands in paths.
-fn check_group_name(name: &str) -> Result<(), String> {
+pub(super) fn check_group_name(name: &str) -> Result<(), String> {
     check_account_name(name)?;
     if name.contains('/') { Err("must not hold a /".to_owned()) } else { Ok(()) }
 }

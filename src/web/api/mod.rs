@@ -2,9 +2,12 @@
 
 pub mod api_tokens;
 pub mod audit;
+pub mod device_csv;
+pub mod device_tags;
 pub mod device_views;
 pub mod devices;
 pub mod enrolment_tokens;
+pub mod fleet;
 pub mod groups;
 pub mod modules;
 pub mod openapi;
@@ -13,9 +16,12 @@ pub mod packages;
 pub mod rollout_acts;
 pub mod rollout_views;
 pub mod rollouts;
+pub mod server;
+pub mod sessions;
 pub mod signature;
 pub mod upload;
 pub mod users;
+pub mod views;
 
 use std::str::FromStr;
 

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::{done, from_path, short_list};
+use super::{done, found, from_path, short_list};
 use crate::domain::{Role, User, check_account_name, check_password, millis_rfc3339};
 use crate::web::access::Admin;
 use crate::web::error::{Answer, ApiError};
@@ -25,7 +25,7 @@ pub async fn add(state: web::Data<WebState>, admin: Admin, mut body: JsonBody) -
     let (name, password, role) = (name.unwrap_or_default(), password.unwrap_or_default(), role.unwrap_or(Role::Viewer));
     let user = create(&state, &admin, &name, &password, role).await?;
     let location = format!("/api/v1/users/{}", user.id);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(view(&user)))
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(view(&user, false)))
 }
 
 /// Adds a user whose name and password were checked.
@@ -47,8 +47,9 @@ pub async fn create(state: &WebState, admin: &Admin, name: &str, password: &str,
 /// # Errors
 /// 422
 pub async fn all(state: web::Data<WebState>, _: Admin, params: Params) -> Answer {
-    let users = state.store.users().await?;
-    short_list(&users.iter().map(view).collect::<Vec<_>>(), params)
+    let (users, with_factor) = (state.store.users().await?, state.store.second_factor_users().await?);
+    let views: Vec<Value> = users.iter().map(|user| view(user, with_factor.contains(&user.id))).collect();
+    short_list(&views, params)
 }
 
 /// `PATCH /api/v1/users/{id}`: `{"role","password"}`
@@ -71,7 +72,30 @@ pub async fn change(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
         state.acting(&admin, "user.set_password", &user.name, &json!({})).set_password(user.id, &hash).await?;
     }
     tracing::info!(user = user.name, by = admin.name, "user changed");
-    Ok(HttpResponse::Ok().json(view(&find(&state, &id).await?)))
+    let factor = state.store.second_factor(user.id).await?.is_some();
+    Ok(HttpResponse::Ok().json(view(&find(&state, &id).await?, factor)))
+}
+
+/// `DELETE /api/v1/users/{id}/sessions`: signs a user out everywhere.
+///
+/// # Errors
+/// 404
+pub async fn sign_out(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
+    let user = find(&state, &id).await?;
+    state.acting(&admin, "session.end", &user.name, &json!({ "all": true })).end_sessions(user.id, None).await?;
+    Ok(done())
+}
+
+/// `DELETE /api/v1/users/{id}/second-factor`: for a user who has lost it. The password alone signs in then.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn reset_second_factor(state: web::Data<WebState>, admin: Admin, id: web::Path<String>) -> Answer {
+    let user = find(&state, &id).await?;
+    let acting = state.acting(&admin, "second_factor.reset", &user.name, &json!({}));
+    found(acting.delete_second_factor(user.id).await?, "second factor")?;
+    tracing::warn!(user = user.name, by = admin.name, "a second factor was taken away");
+    Ok(done())
 }
 
 /// `DELETE /api/v1/users/{id}`: the user and its sessions.
@@ -96,11 +120,12 @@ async fn find(state: &WebState, id: &str) -> Result<User, ApiError> {
     state.store.user(id).await?.ok_or_else(|| ApiError::not_found("such user"))
 }
 
-fn view(user: &User) -> Value {
+fn view(user: &User, second_factor: bool) -> Value {
     json!({
         "id": user.id,
         "name": user.name,
         "role": user.role,
+        "second_factor": second_factor,
         "created_at": millis_rfc3339::text(user.created_at),
     })
 }

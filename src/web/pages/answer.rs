@@ -1,19 +1,25 @@
 //! From a page's struct to an answer.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentType};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::http::header::{self, ContentType, Header as _};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
 
 use super::form::{Pairs, query};
 use super::notice::ErrorPage;
-use super::shell::{Page, Shell, Signed, View, done, theme};
-use crate::web::WebState;
+use super::shell::{Page, Shell, Signed, View, done, shown, theme};
+use super::sign_in::Login;
+use crate::domain::Role;
 use crate::web::access::who;
 use crate::web::error::{Answer, ApiError};
 use crate::web::sign_in::go_to;
+use crate::web::surround::RequestId;
+use crate::web::words::Language;
+use crate::web::{WebState, interrupted};
 
 /// The cookie in which a browser keeps the reader's theme.
 pub const THEME_COOKIE: &str = "fleetward_theme";
+/// ... and the language that the reader chose.
+pub const LANGUAGE_COOKIE: &str = "fleetward_language";
 
 /// Answers with a page.
 ///
@@ -39,7 +45,7 @@ pub fn show_as<T: View>(request: &HttpRequest, status: StatusCode, body: T) -> A
     let state = request.app_data::<web::Data<WebState>>().ok_or_else(|| ApiError::internal("pages have no state"))?;
     let templates = state.pages.templates().map_err(ApiError::internal)?;
     let page = Page { shell: shell(request), body };
-    let html = templates.render(T::TEMPLATE, &page).map_err(ApiError::internal)?;
+    let html = templates.render(page.shell.language, T::TEMPLATE, &page).map_err(ApiError::internal)?;
     Ok(HttpResponse::build(status).content_type(ContentType::html()).body(html))
 }
 
@@ -47,13 +53,26 @@ fn shell(request: &HttpRequest) -> Shell {
     let who = who(request);
     let query = Pairs::of_query(request);
     let cookie = request.cookie(THEME_COOKIE);
+    let language = language(request);
     Shell {
+        language,
+        other_languages: Language::ALL.into_iter().filter(|other| *other != language).collect(),
         user: who.as_ref().map(|who| Signed::new(&who.name, who.role)),
         csrf: who.as_ref().map(|who| who.csrf().to_owned()).unwrap_or_default(),
         theme: cookie.and_then(|cookie| theme(cookie.value())),
         here: here(request),
         done: done(query.text("done")),
     }
+}
+
+/// What the reader chose, or else the first that the browser wants and is spoken here.
+fn language(request: &HttpRequest) -> Language {
+    let chosen = request.cookie(LANGUAGE_COOKIE).and_then(|cookie| Language::of_tag(cookie.value()));
+    let wanted = || {
+        let ranked = header::AcceptLanguage::parse(request).ok()?.ranked();
+        Language::first_of(ranked.iter().filter_map(|tag| tag.item()).map(header::LanguageTag::as_str))
+    };
+    chosen.or_else(wanted).unwrap_or_default()
 }
 
 /// Where a reader of this page can come back to: the answer to a form stands under an address that only takes forms.
@@ -65,22 +84,29 @@ fn here(request: &HttpRequest) -> String {
     let page = match path {
         "/rollouts" | "/rollouts/plan" => "/rollouts/new",
         "/enrolment-tokens" => "/enrol",
-        "/users" | "/packages" | "/login" | "/rollouts/new" => path,
+        "/users" | "/packages" | "/login" | "/rollouts/new" | "/groups" | "/account" | "/account/second-factor" => path,
+        "/login/code" => "/login",
+        _ if path.starts_with("/account/second-factor/") => "/account/second-factor",
+        _ if path.starts_with("/users/") => "/users",
         _ => "/",
     };
     page.to_owned()
 }
 
-/// An error as a page, with a way on. Who has not signed in is led there, and back afterwards.
-#[must_use]
-pub fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+/// An error as a page, with a way on. Who has not signed in is led there, and back afterwards; a form that came when
+/// its session had ended is kept for then.
+pub async fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     if error.status == StatusCode::UNAUTHORIZED && who(request).is_none() && request.path() != "/login" {
-        let next = if request.method().is_safe() { here(request) } else { String::new() };
-        let next = if next == "/" { "" } else { &next };
-        return go_to(&format!("/login{}", query(&[("next", next)])), None);
+        return to_sign_in(request, error);
     }
-    let page =
-        ErrorPage { status: error.status.as_u16(), message: error.message.clone(), retry_after_s: error.retry_after_s };
+    let page = ErrorPage {
+        status: error.status.as_u16(),
+        message: error.message.clone(),
+        retry_after_s: error.retry_after_s,
+        role_lacking: error.code == "forbidden",
+        admins: if error.code == "forbidden" { admins(request).await } else { Vec::new() },
+        reference: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
+    };
     match show_as(request, error.status, page) {
         Ok(mut response) => {
             if let Some(seconds) = error.retry_after_s {
@@ -90,6 +116,24 @@ pub fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse {
         }
         Err(_) => error.error_response(),
     }
+}
+
+fn to_sign_in(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+    let next = here(request);
+    if let Some(interrupted) = interrupted::kept(request) {
+        let page = Login { next, ended: true, interrupted, ..Login::default() };
+        return show_as(request, error.status, page).unwrap_or_else(|_| error.error_response());
+    }
+    let next = if next == "/" { "" } else { &next };
+    go_to(&format!("/login{}", query(&[("next", next)])), None)
+}
+
+/// Who can help somebody that lacks a role; at most a few, and nobody while the database does not answer.
+async fn admins(request: &HttpRequest) -> Vec<String> {
+    const MOST: usize = 5;
+    let Some(state) = request.app_data::<web::Data<WebState>>() else { return Vec::new() };
+    let users = state.store.users().await.unwrap_or_default();
+    users.into_iter().filter(|user| user.role == Role::Admin).map(|user| shown(&user.name)).take(MOST).collect()
 }
 
 /// Where a form's answer leads, with what was done.

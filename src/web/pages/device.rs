@@ -1,27 +1,30 @@
 //! `/devices/{device_id}`: everything known of one terminal, and why each module is where it is.
 
 use actix_web::{HttpRequest, web};
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::answer::show;
-use super::chart::Chart;
-use super::form::Field;
+use super::chart::{Charts, Range};
+use super::device_report::ReportView;
+use super::form::{Field, Pairs};
 use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::actors::Why;
 use crate::domain::{
-    Assignment, AssignmentState, Device, DeviceId, KeyId, Location, ModuleName, ProcessStatus, QUARANTINE_AFTER,
-    Report, RolloutId, SdCard, Status, Strike, Tags, Temperature, Timestamp, Version, VersionChange,
+    Assignment, AssignmentState, ConnectionEvent, Device, DeviceId, KeyId, ModuleName, QUARANTINE_AFTER, Report,
+    RolloutId, Strike, Tags, Timestamp, Transition, Version, VersionChange,
 };
+use crate::store::{DataDir, Tail, tail};
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::{Answer, ApiError};
 
 /// Rows of the histories on a device's page.
 pub const HISTORY: u32 = 30;
-/// Points of the chart.
-const CHART_POINTS: i64 = 288;
+/// Lines of the log, and how far back they are looked for: at once, and when the reader asks for more.
+const LOG_LINES: usize = 20;
+const LOG_NEAR: u64 = 1024 * 1024;
+const LOG_FAR: u64 = 128 * 1024 * 1024;
 
 #[derive(Debug, Serialize)]
 pub struct DevicePage {
@@ -36,9 +39,14 @@ pub struct DevicePage {
     pub may_enrol_again: bool,
     pub modules: Vec<ModuleRow>,
     pub report: Option<ReportView>,
-    pub chart: Option<Chart>,
+    /// Where it was when it reported last.
+    pub place: Option<Place>,
+    pub charts: Charts,
+    pub map: MapView,
     pub changes: Vec<ChangeRow>,
     pub assignments: Vec<AssignmentRow>,
+    pub connections: Vec<ConnectionEvent>,
+    pub log: LogView,
     /// Packages that it is kept from, as they failed on it.
     pub kept_from: Vec<KeptFrom>,
     pub tags: Vec<TagRow>,
@@ -47,6 +55,33 @@ pub struct DevicePage {
 
 impl View for DevicePage {
     const TEMPLATE: &'static str = "device";
+}
+
+/// Where it was, and when.
+#[derive(Debug, Clone, Serialize)]
+pub struct Place {
+    pub latitude: f64,
+    pub longitude: f64,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub at: Timestamp,
+}
+
+/// Where its maps are from.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MapView {
+    /// `None`: the outline alone.
+    pub tile_url: Option<String>,
+    pub attribution: String,
+}
+
+/// The end of the status log, as far as it is the terminal's.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LogView {
+    pub lines: Vec<String>,
+    /// Whether the log goes on before what was read.
+    pub more: bool,
+    /// Whether as much was read as ever is.
+    pub far: bool,
 }
 
 /// What can be changed of it.
@@ -93,46 +128,6 @@ pub struct ModuleRow {
 }
 
 #[derive(Debug, Serialize)]
-pub struct ReportView {
-    #[serde(with = "crate::domain::millis_rfc3339")]
-    pub reported_at: Timestamp,
-    #[serde(with = "crate::domain::millis_rfc3339")]
-    pub received_at: Timestamp,
-    pub cpu: Option<f64>,
-    pub load: Vec<f64>,
-    pub disks: Vec<DiskView>,
-    pub temperatures: Vec<Temperature>,
-    pub statuses: Vec<StatusView>,
-    pub location: Option<PlaceView>,
-    pub weather: Option<String>,
-    pub speed: Option<f64>,
-    /// Whatever else it sent, as JSON.
-    pub extra: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct DiskView {
-    pub name: String,
-    pub total: Option<f64>,
-    pub used: Option<f64>,
-    pub free: Option<f64>,
-    pub percent: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct StatusView {
-    pub process: String,
-    pub status: String,
-}
-
-#[derive(Debug, Serialize)]
-pub struct PlaceView {
-    pub latitude: f64,
-    pub longitude: f64,
-    pub altitude: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
 pub struct ChangeRow {
     pub module: ModuleName,
     pub from: Option<Version>,
@@ -151,6 +146,16 @@ pub struct AssignmentRow {
     pub reason: Option<String>,
     #[serde(with = "crate::domain::millis_rfc3339")]
     pub updated_at: Timestamp,
+    /// How it came there, oldest first.
+    pub steps: Vec<StepRow>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StepRow {
+    pub state: AssignmentState,
+    pub reason: Option<String>,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub at: Timestamp,
 }
 
 /// What the page is made of.
@@ -160,23 +165,34 @@ pub struct Known {
     pub changes: Vec<VersionChange>,
     /// Newest rollout first.
     pub assignments: Vec<Assignment>,
-    pub chart: Option<Chart>,
+    /// Their changes, oldest first.
+    pub transitions: Vec<Transition>,
+    pub charts: Charts,
+    pub map: MapView,
     pub strikes: Vec<Strike>,
+    /// Newest first.
+    pub connections: Vec<ConnectionEvent>,
+    pub log: LogView,
 }
 
 impl DevicePage {
     /// The page of a device.
     #[must_use]
     pub fn new(known: Known, transfer: &Transfers<'_>) -> Self {
-        let Known { device, why, changes, assignments, chart, mut strikes } = known;
+        let Known { device, why, changes, assignments, transitions, charts, map, mut strikes, connections, log } =
+            known;
         strikes.retain(|strike| strike.key_id == device.key_id && strike.failures >= QUARANTINE_AFTER);
         let modules = module_rows(&device, why, &assignments, transfer);
         Self {
             modules,
             report: device.status.as_ref().map(ReportView::from),
-            chart,
+            place: device.status.as_ref().and_then(|status| place(&status.report)),
+            charts,
+            map,
+            connections,
+            log,
             changes: changes.into_iter().map(ChangeRow::from).collect(),
-            assignments: assignments.iter().map(AssignmentRow::from).collect(),
+            assignments: assignments.iter().map(|row| AssignmentRow::new(row, &transitions)).collect(),
             kept_from: strikes.into_iter().map(KeptFrom::from).collect(),
             tags: device.tags.iter().map(|(name, value)| TagRow { name: shown(name), value: shown(value) }).collect(),
             form: DeviceForm { name: Field::new(shown(&device.name)), tags: Field::new(written_tags(&device.tags)) },
@@ -189,6 +205,11 @@ impl DevicePage {
             may_enrol_again: device.may_enrol_again,
         }
     }
+}
+
+fn place(report: &Report) -> Option<Place> {
+    let location = report.location.as_ref()?;
+    Some(Place { latitude: location.latitude, longitude: location.longitude, at: report.timestamp })
 }
 
 fn module_rows(device: &Device, why: Vec<Why>, assignments: &[Assignment], transfer: &Transfers<'_>) -> Vec<ModuleRow> {
@@ -230,67 +251,16 @@ pub fn read_tags(text: &str) -> Result<Tags, String> {
         .collect()
 }
 
-impl From<&Status> for ReportView {
-    fn from(status: &Status) -> Self {
-        let Report { weather, location, extra, .. } = &status.report;
-        let report = &status.report;
-        Self {
-            reported_at: report.timestamp,
-            received_at: status.received_at,
-            cpu: report.cpu_utilization,
-            load: report.load_average.clone(),
-            disks: report.sd_card.iter().map(DiskView::from).collect(),
-            temperatures: report.temperature.iter().map(sensor).collect(),
-            statuses: report.status.iter().map(StatusView::from).collect(),
-            location: location.as_ref().map(PlaceView::from),
-            weather: weather.as_ref().map(|weather| match weather {
-                serde_json::Value::String(text) => shown(text),
-                other => shown(&other.to_string()),
-            }),
-            speed: report.speed,
-            extra: written_extra(extra),
-        }
-    }
-}
-
-fn written_extra(extra: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
-    if extra.is_empty() {
-        return None;
-    }
-    serde_json::to_string_pretty(extra).ok().map(|text| shown(&text))
-}
-
-fn sensor(sensor: &Temperature) -> Temperature {
-    Temperature { kind: shown(&sensor.kind), degree: sensor.degree }
-}
-
-impl From<&SdCard> for DiskView {
-    fn from(card: &SdCard) -> Self {
-        let percent = card.used_percent();
-        Self { name: shown(&card.name), total: card.total, used: card.used, free: card.free, percent }
-    }
-}
-
-impl From<&ProcessStatus> for StatusView {
-    fn from(status: &ProcessStatus) -> Self {
-        Self { process: shown(&status.process), status: shown(&status.status) }
-    }
-}
-
-impl From<&Location> for PlaceView {
-    fn from(location: &Location) -> Self {
-        Self { latitude: location.latitude, longitude: location.longitude, altitude: location.altitude }
-    }
-}
-
 impl From<VersionChange> for ChangeRow {
     fn from(change: VersionChange) -> Self {
         Self { module: change.module, from: change.from, to: change.to, at: change.at }
     }
 }
 
-impl From<&Assignment> for AssignmentRow {
-    fn from(assignment: &Assignment) -> Self {
+impl AssignmentRow {
+    fn new(assignment: &Assignment, transitions: &[Transition]) -> Self {
+        let own = |t: &&Transition| t.rollout == assignment.rollout && t.module == assignment.module;
+        let step = |t: &Transition| StepRow { state: t.to, reason: t.reason.as_deref().map(shown), at: t.at };
         Self {
             rollout: assignment.rollout,
             module: assignment.module.clone(),
@@ -299,39 +269,71 @@ impl From<&Assignment> for AssignmentRow {
             state: assignment.state,
             reason: assignment.reason.as_deref().map(shown),
             updated_at: assignment.updated_at,
+            steps: transitions.iter().filter(own).map(step).collect(),
         }
     }
 }
 
-/// `GET /devices/{device_id}`
+/// `GET /devices/{device_id}?range=&log=`: `range` is `1h`, `6h`, `24h`, `7d` or `30d`; `log=far` looks further back.
 ///
 /// # Errors
 /// 404
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer, id: web::Path<String>) -> Answer {
-    show(&request, read(&state, &id).await?)
+    let pairs = Pairs::of_query(&request);
+    let wanted = Wanted { range: pairs.text("range").to_owned(), far: pairs.text("log") == "far" };
+    show(&request, read(&state, &id, &wanted).await?)
+}
+
+/// How much of its past is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub range: String,
+    pub far: bool,
 }
 
 /// The page of the device that a path names.
 ///
 /// # Errors
 /// 404
-pub async fn read(state: &WebState, id: &str) -> Result<DevicePage, ApiError> {
+pub async fn read(state: &WebState, id: &str, wanted: &Wanted) -> Result<DevicePage, ApiError> {
     let device = find(state, id).await?;
-    let now = state.clock.now();
-    // A terminal that has been known for less than a day has a chart of that time.
-    let from = (now - TimeDelta::days(1)).max(device.created_at);
-    let key_id = device.key_id;
-    let step_s = u32::try_from((now - from).num_seconds() / CHART_POINTS).unwrap_or(0);
-    let samples = state.store.history(key_id, from, now, step_s).await?;
+    let (store, key_id) = (&state.store, device.key_id);
+    let range = Range::of(&wanted.range, state.clock.now());
+    let (samples, why, log) = futures_util::join!(
+        store.history(key_id, range.from, range.to, range.step_s()),
+        state.fleet.why(key_id),
+        log_view(state, key_id, wanted.far),
+    );
     let known = Known {
-        why: state.fleet.why(key_id).await?,
-        changes: state.store.version_changes(key_id, HISTORY).await?,
-        assignments: state.store.assignments_of(key_id, HISTORY).await?,
-        chart: Chart::new(&samples, from, now),
-        strikes: state.store.strikes().await?,
+        why: why?,
+        changes: store.version_changes(key_id, HISTORY).await?,
+        assignments: store.assignments_of(key_id, HISTORY).await?,
+        transitions: store.assignment_history(key_id, None).await?,
+        charts: Charts::new(&samples?, range),
+        map: MapView { tile_url: state.config.map.tile_url.clone(), attribution: state.config.map.attribution.clone() },
+        strikes: store.strikes().await?,
+        connections: store.connections_of(key_id, HISTORY).await?,
+        log,
         device,
     };
     Ok(DevicePage::new(known, &|key, module| state.fleet.transfer(key, module)))
+}
+
+/// The log's end; one that can't be read is said in the program's own log, and the page goes on without.
+async fn log_view(state: &WebState, key_id: KeyId, far: bool) -> LogView {
+    let dir = DataDir::log_in(&state.config.data_dir);
+    let bytes = if far { LOG_FAR } else { LOG_NEAR };
+    let read = web::block(move || tail(&dir, key_id, LOG_LINES, bytes)).await;
+    match read {
+        Ok(Ok(Tail { lines, more })) => {
+            LogView { lines: lines.iter().rev().map(|line| shown(line)).collect(), more, far }
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the status log can't be read");
+            LogView { far, ..LogView::default() }
+        }
+        Err(_) => LogView { far, ..LogView::default() },
+    }
 }
 
 /// The device that a path names.

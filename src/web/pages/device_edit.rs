@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde_json::json;
 
 use super::answer::{again, go_done, show};
-use super::device::{find, read, read_tags};
+use super::device::{Wanted, find, read, read_tags};
 use super::form::{Field, Pairs};
 use super::notice::ConfirmPage;
 use crate::domain::Device;
@@ -42,7 +42,7 @@ pub async fn change(
         tags.refuse(message);
     }
     if name.error.is_some() || tags.error.is_some() {
-        let mut page = read(&state, &id).await?;
+        let mut page = read(&state, &id, &Wanted::default()).await?;
         (page.form.name, page.form.tags) = (name, tags);
         return again(&request, page);
     }

@@ -2,47 +2,66 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::answer::{again, show};
-use super::filter_box::FilterBox;
+use super::fleet_columns::{Cell, Column, Fact, Head};
+use super::fleet_query::{Asked, Sorts};
 use super::form::{Pairs, query, url_part};
 use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::domain::{Assignment, Device, DeviceId, KeyId, ModuleName, Timestamp, Version};
-use crate::store::{DeviceQuery, DeviceSort, Group, Page};
+use crate::store::{DeviceQuery, Group, Page, SavedView};
 use crate::web::WebState;
 use crate::web::access::Viewer;
+use crate::web::api::devices::watched;
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::counted;
+use crate::web::sign_in::go_to;
 
 /// Rows of one page.
 pub const PAGE: u32 = 100;
-/// Modules that have columns; a fleet with more shows them on each terminal's own page.
+/// Modules that have columns; a fleet with more shows them where they are chosen.
 pub const COLUMNS: usize = 8;
 /// Tags and versions that are offered to choose from.
 const CHOICES: usize = 200;
+/// Tags and modules that are offered as columns.
+const COLUMN_CHOICES: usize = 40;
 
 #[derive(Debug, Serialize)]
 pub struct Devices {
     pub filter: Asked,
-    pub columns: Vec<ModuleName>,
-    /// Modules without a column.
+    pub heads: Vec<Head>,
+    /// Modules without a column, when nobody has chosen any.
     pub more_columns: usize,
-    pub rows: Vec<DeviceRow>,
+    pub rows: Vec<FleetRow>,
     /// Terminals that match, and all.
     pub matching: u64,
     pub total: u64,
     pub sorts: Sorts,
-    /// Queries of the first page and of the one behind this.
+    /// Addresses of the first page and of the one behind this.
     pub first: Option<String>,
     pub next: Option<String>,
-    /// What can be chosen.
-    pub tags: Vec<String>,
-    pub modules: Vec<ModuleName>,
-    pub versions: Vec<Version>,
+    /// The same list as a file.
+    pub csv: String,
+    /// The query of this page, for what is done to all that match and for saving it.
+    pub query: String,
+    pub choices: Choices,
     /// Filters that were saved.
     pub groups: Vec<GroupLink>,
+    pub views: Vec<ViewLink>,
+}
+
+/// What can be chosen.
+#[derive(Debug, Serialize)]
+pub struct Choices {
+    /// `name=value`
+    pub tags: Vec<String>,
+    pub tag_names: Vec<String>,
+    pub modules: Vec<ModuleName>,
+    pub versions: Vec<Version>,
+    pub columns: Vec<Head>,
 }
 
 /// A saved filter, and where it leads.
@@ -57,44 +76,34 @@ pub struct GroupLink {
     pub chosen: bool,
 }
 
+/// A saved view, and where it leads.
+#[derive(Debug, Serialize)]
+pub struct ViewLink {
+    pub name: String,
+    /// As a part of a path.
+    pub path: String,
+    pub href: String,
+    /// Whether this is it.
+    pub chosen: bool,
+}
+
 impl View for Devices {
     const TEMPLATE: &'static str = "devices";
 }
 
-/// What the reader asked for, as typed.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Asked {
-    pub q: String,
-    /// `true`, `false`, or empty for both.
-    pub online: String,
-    /// `region=east`, or `region`.
-    pub tag: String,
-    pub module: String,
-    pub version: String,
-    /// In the language of filters.
-    pub filter: FilterBox,
-    pub sort: String,
-    pub descending: bool,
-    /// Whether any of it narrows the list.
-    pub narrows: bool,
-    /// A filter that can't be a module or a version matches nothing, and is said.
-    pub impossible: bool,
-}
-
-/// Where each heading leads, and which one sorts now: `ascending`, `descending` or nothing.
+/// A device with the columns that are asked for.
 #[derive(Debug, Serialize)]
-pub struct Sorts {
-    pub name: Sort,
-    pub online: Sort,
-    pub last_report: Sort,
+pub struct FleetRow {
+    pub key_id: KeyId,
+    pub device_id: DeviceId,
+    pub name: String,
+    pub online: bool,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub since: Timestamp,
+    pub cells: Vec<Cell>,
 }
 
-#[derive(Debug, Serialize)]
-pub struct Sort {
-    pub query: String,
-    pub order: Option<&'static str>,
-}
-
+/// A device with the modules of a rollout.
 #[derive(Debug, Serialize)]
 pub struct DeviceRow {
     pub key_id: KeyId,
@@ -115,164 +124,105 @@ pub struct Beside<'a> {
     pub transfer: &'a Transfers<'a>,
 }
 
-impl DeviceRow {
+impl FleetRow {
     /// A device's row with these columns.
     #[must_use]
-    pub fn new(device: &Device, columns: &[ModuleName], beside: &Beside<'_>) -> Self {
-        let cell = |module: &ModuleName| {
-            let assignment = beside.newest.get(&(device.key_id, module.clone()));
-            let transfer = (beside.transfer)(device.key_id, module);
-            ModuleCell::new(module, device.modules.get(module), assignment, transfer)
-        };
+    pub fn new(device: &Device, columns: &[Column], beside: &Beside<'_>) -> Self {
         Self {
             key_id: device.key_id,
             device_id: device.device_id.clone(),
             name: shown(&device.name),
             online: device.online,
             since: device.since,
-            reported_at: device.status.as_ref().map(|status| status.received_at),
-            cells: columns.iter().map(cell).collect(),
+            cells: columns.iter().map(|column| column.cell(device, beside)).collect(),
         }
     }
 }
 
-impl Asked {
-    /// Reads the query of the page.
+/// The columns that everybody sees: the first modules, and when the last report came.
+#[must_use]
+pub fn usual(modules: &[ModuleName]) -> Vec<Column> {
+    let of_modules = modules.iter().take(COLUMNS).cloned().map(Column::Module);
+    of_modules.chain([Column::Fact(Fact::LastReport)]).collect()
+}
+
+impl Choices {
+    /// From the modules that terminals have, their versions, and the tags there are.
     #[must_use]
-    pub fn of(pairs: &Pairs) -> Self {
-        let text = |name: &str| shown(pairs.text(name));
-        let mut filter = Self {
-            q: text("q"),
-            online: text("online"),
-            tag: text("tag"),
-            module: text("module"),
-            version: text("version"),
-            filter: FilterBox::typed(pairs.raw("filter")),
-            sort: text("sort"),
-            descending: pairs.text("order") == "descending",
-            narrows: false,
-            impossible: false,
-        };
-        filter.narrows = [&filter.q, &filter.online, &filter.tag, &filter.module, &filter.version, &filter.filter.text]
-            .iter()
-            .any(|f| !f.is_empty());
-        filter.impossible = (!filter.module.is_empty() && ModuleName::new(&filter.module).is_err())
-            || (!filter.version.is_empty() && Version::new(&filter.version).is_err());
-        filter
-    }
-
-    /// What the store is asked.
-    #[must_use]
-    pub fn query(&self, after: Option<String>) -> DeviceQuery {
-        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let tag = some(&self.tag).map(|tag| match tag.split_once('=') {
-            Some((name, value)) => (name.trim().to_owned(), Some(value.trim().to_owned())),
-            None => (tag, None),
-        });
-        DeviceQuery {
-            q: some(&self.q),
-            online: self.online.parse().ok(),
-            tag,
-            module: ModuleName::new(&self.module).ok(),
-            version: Version::new(&self.version).ok(),
-            filter: self.filter.filter.clone(),
-            sort: self.device_sort(),
-            descending: self.descending,
-            after,
-            limit: PAGE,
-        }
-    }
-
-    fn device_sort(&self) -> DeviceSort {
-        match self.sort.as_str() {
-            "device_id" => DeviceSort::DeviceId,
-            "online" => DeviceSort::Online,
-            "last_report" => DeviceSort::LastReport,
-            _ => DeviceSort::Name,
-        }
-    }
-
-    /// The page's query with this sorting, or with its own, from this place on.
-    fn link(&self, sort: Option<(&str, bool)>, after: Option<&str>) -> String {
-        let (sort, descending) = sort.unwrap_or((&self.sort, self.descending));
-        query(&[
-            ("q", &self.q),
-            ("online", &self.online),
-            ("tag", &self.tag),
-            ("module", &self.module),
-            ("version", &self.version),
-            ("filter", &self.filter.text),
-            ("sort", sort),
-            ("order", if descending { "descending" } else { "" }),
-            ("after", after.unwrap_or_default()),
-        ])
-    }
-
-    /// The address of the first page, or of the one after `after`.
-    #[must_use]
-    pub fn page(&self, after: Option<&str>) -> String {
-        format!("/devices{}", self.link(None, after))
-    }
-
-    /// Where the headings lead.
-    #[must_use]
-    pub fn sorts(&self) -> Sorts {
-        let sort = |name: &str, sorts: DeviceSort| {
-            let now = self.device_sort() == sorts;
-            let order = match (now, self.descending) {
-                (false, _) => None,
-                (true, false) => Some("ascending"),
-                (true, true) => Some("descending"),
-            };
-            let query = format!("/devices{}", self.link(Some((name, now && !self.descending)), None));
-            Sort { query, order }
-        };
-        Sorts {
-            name: sort("name", DeviceSort::Name),
-            online: sort("online", DeviceSort::Online),
-            last_report: sort("last_report", DeviceSort::LastReport),
+    pub fn new(
+        modules: Vec<ModuleName>,
+        versions: Vec<Version>,
+        tags: &[(String, String)],
+        columns: &[Column],
+    ) -> Self {
+        let mut tag_names: Vec<String> = tags.iter().map(|(name, _)| name.clone()).collect();
+        tag_names.dedup();
+        tag_names.truncate(COLUMN_CHOICES);
+        let of_modules = modules.iter().take(COLUMN_CHOICES).cloned().map(Column::Module);
+        let of_tags = tag_names.iter().cloned().map(Column::Tag);
+        let offered = of_modules.chain(Fact::ALL.map(Column::Fact)).chain(of_tags);
+        Self {
+            columns: offered.map(|column| column.head(columns.contains(&column))).collect(),
+            tags: tags.iter().take(CHOICES).map(|(name, value)| shown(&format!("{name}={value}"))).collect(),
+            tag_names,
+            modules,
+            versions,
         }
     }
 }
 
-/// `GET /devices?q=&online=&tag=&module=&version=&filter=&sort=&order=&after=`
+/// `GET /devices?q=&online=&tag=&module=&version=&filter=&attention=&sort=&order=&column=&after=`
+///
+/// With `add_field`, `add_how` and `add_value` a condition is put together and added to the filter.
 ///
 /// # Errors
 /// 422 for a place that the list does not have.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) -> Answer {
     let pairs = Pairs::of_query(&request);
-    let filter = Asked::of(&pairs);
+    let mut filter = Asked::of(&pairs);
+    if let Some(answer) = added(&mut filter, &pairs) {
+        return Ok(answer);
+    }
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
     let further = after.is_some();
-    let total = state.store.device_count(DeviceQuery { limit: 1, ..DeviceQuery::default() }).await?;
+    let counted = counted(&state).await?;
     let (page, matching) = match filter.impossible || filter.filter.fault.is_some() {
         true => (Page { items: Vec::new(), next: None }, 0),
-        false => find(&state, &filter, after).await?,
+        false => find(&state, &filter, after, counted.fleet.devices).await?,
     };
-    let modules = state.store.modules().await?;
-    let names: Vec<ModuleName> =
-        modules.iter().filter(|module| !module.devices.is_empty()).map(|module| module.name.clone()).collect();
-    let columns: Vec<ModuleName> = names.iter().take(COLUMNS).cloned().collect();
+    let running = counted.modules.iter().filter(|module| !module.devices.is_empty());
+    let modules: Vec<ModuleName> = running.map(|module| module.name.clone()).collect();
+    let columns = if filter.columns.is_empty() { usual(&modules) } else { filter.columns.clone() };
     let newest = state.store.newest_assignments(page.items.iter().map(|device| device.key_id).collect()).await?;
     let beside = Beside { newest: &newest, transfer: &|key, module| state.fleet.transfer(key, module) };
-    let tags = state.store.tag_values().await?;
-    let groups = state.store.group_list().await?.into_iter().map(|group| group_link(group, &filter)).collect();
+    let versions = counted.modules.iter().flat_map(|m| &m.devices).map(|(version, _)| version.clone());
     let body = Devices {
-        groups,
-        more_columns: names.len() - columns.len(),
-        rows: page.items.iter().map(|device| DeviceRow::new(device, &columns, &beside)).collect(),
-        columns,
+        groups: state.store.group_list().await?.into_iter().map(|group| group_link(group, &filter)).collect(),
+        views: state.store.views().await?.into_iter().map(|view| view_link(view, &filter)).collect(),
+        more_columns: if filter.columns.is_empty() { modules.len().saturating_sub(COLUMNS) } else { 0 },
+        rows: page.items.iter().map(|device| FleetRow::new(device, &columns, &beside)).collect(),
+        heads: columns.iter().map(|column| column.head(true)).collect(),
         matching,
-        total,
+        total: counted.fleet.devices.max(matching),
         sorts: filter.sorts(),
         first: further.then(|| filter.page(None)),
         next: page.next.as_deref().map(|next| filter.page(Some(next))),
-        tags: tags.iter().take(CHOICES).map(|(name, value)| shown(&format!("{name}={value}"))).collect(),
-        modules: names,
-        versions: modules.into_iter().flat_map(|m| m.devices).map(|(version, _)| version).take(CHOICES).collect(),
+        csv: filter.csv(),
+        query: filter.query_text(),
+        choices: Choices::new(modules, versions.take(CHOICES).collect(), &counted.tags, &columns),
         filter,
     };
     if body.filter.filter.fault.is_some() { again(&request, body) } else { show(&request, body) }
+}
+
+/// Leads to the list with the condition that was put together, if there is one.
+fn added(filter: &mut Asked, pairs: &Pairs) -> Option<HttpResponse> {
+    let field = pairs.text("add_field");
+    if field.is_empty() {
+        return None;
+    }
+    filter.and(field, pairs.text("add_how"), pairs.text("add_value"));
+    Some(go_to(&filter.page(None), None))
 }
 
 fn group_link(group: Group, asked: &Asked) -> GroupLink {
@@ -285,37 +235,28 @@ fn group_link(group: Group, asked: &Asked) -> GroupLink {
     }
 }
 
-async fn find(state: &WebState, filter: &Asked, after: Option<String>) -> Result<(Page<Device>, u64), ApiError> {
-    let page = state.store.devices(filter.query(after)).await??;
-    Ok((page, state.store.device_count(filter.query(None)).await?))
+fn view_link(view: SavedView, asked: &Asked) -> ViewLink {
+    ViewLink {
+        path: url_part(&view.name),
+        chosen: view.query == asked.query_text(),
+        href: format!("/devices?{}", view.query),
+        name: view.name,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn filter(pairs: &[(&str, &str)]) -> Asked {
-        Asked::of(&Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()))
+async fn find(
+    state: &WebState,
+    filter: &Asked,
+    after: Option<String>,
+    total: u64,
+) -> Result<(Page<Device>, u64), ApiError> {
+    let attention = filter.trouble().map(|what| watched(state, what));
+    let query = |after| DeviceQuery { attention, ..filter.query(after) };
+    if !filter.narrows {
+        return Ok((state.store.devices(query(after)).await??, total));
     }
-
-    #[test]
-    fn a_click_on_the_sorted_heading_turns_the_order_round_and_keeps_the_filter() {
-        let sorts = filter(&[("q", "bus"), ("sort", "online")]).sorts();
-        assert_eq!(sorts.online.query, "/devices?q=bus&sort=online&order=descending");
-        assert_eq!(sorts.online.order, Some("ascending"));
-        assert_eq!(sorts.name.query, "/devices?q=bus&sort=name");
-    }
-
-    #[test]
-    fn a_filter_becomes_a_query() {
-        let query = filter(&[("tag", "region = east"), ("online", "false"), ("version", "1.2")]).query(None);
-        assert_eq!(query.tag, Some(("region".to_owned(), Some("east".to_owned()))));
-        assert_eq!(query.online, Some(false));
-        assert!(filter(&[("module", "no module")]).impossible);
-        assert!(!filter(&[("sort", "name")]).narrows);
-        let typed = filter(&[("filter", "module.app1 < 2"), ("q", "bus")]);
-        assert!(typed.query(None).filter.is_some_and(|filter| filter.as_str() == "module.app1 < 2"));
-        assert_eq!(typed.page(None), "/devices?q=bus&filter=module.app1%20%3C%202");
-        assert!(filter(&[("filter", "module.app1 <")]).filter.fault.is_some());
-    }
+    // Side by side: each has a reader of its own.
+    let (page, matching) =
+        futures_util::try_join!(state.store.devices(query(after)), state.store.device_count(query(None)))?;
+    Ok((page?, matching))
 }

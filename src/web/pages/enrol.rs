@@ -1,13 +1,15 @@
 //! `/enrol`: how to add a terminal, and the enrolment tokens that let them in.
 
 use actix_web::{HttpRequest, web};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
+use serde::Serialize;
 
 use super::answer::{again, go_done, server_url, show};
 use super::form::{Field, Pairs};
-use super::users::{NewDevice, Once, session};
+use super::shell::{View, shown};
+use super::users::{Once, session_of};
 use crate::config::DeviceAuthMode;
-use crate::domain::TokenKind;
+use crate::domain::{Device, DeviceId, Timestamp, TokenKind};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
 use crate::web::access::Admin;
@@ -20,18 +22,77 @@ const MOST_USES: u32 = 1_000_000;
 /// Ten years.
 const MOST_HOURS: i64 = 87_600;
 
-/// `GET /enrol`
+/// Terminals that came in while the page is open, at most.
+const ARRIVALS: u32 = 20;
+
+/// How to add a terminal, and those that come in.
+#[derive(Debug, Serialize)]
+pub struct NewDevice {
+    pub uses: Field,
+    pub hours: Field,
+    pub once: Option<Once>,
+    pub server_url: String,
+    /// The server lets anybody in, so that no token is needed.
+    pub open: bool,
+    /// Since when the reader waits.
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub since: Timestamp,
+    /// Newest first.
+    pub arrivals: Vec<Arrived>,
+}
+
+impl View for NewDevice {
+    const TEMPLATE: &'static str = "device_new";
+}
+
+/// A terminal that came in for the first time.
+#[derive(Debug, Serialize)]
+pub struct Arrived {
+    pub device_id: DeviceId,
+    pub name: String,
+    pub online: bool,
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub created_at: Timestamp,
+    /// What it runs: `app1 1.2.0`.
+    pub modules: Vec<String>,
+}
+
+impl From<Device> for Arrived {
+    fn from(device: Device) -> Self {
+        Self {
+            name: shown(&device.name),
+            online: device.online,
+            created_at: device.created_at,
+            modules: device.modules.iter().map(|(module, version)| format!("{module} {version}")).collect(),
+            device_id: device.device_id,
+        }
+    }
+}
+
+/// `GET /enrol?since=`: milliseconds; those that came in since then are shown. Without it the page begins now, under
+/// an address that says so, where it can be looked at again.
 ///
 /// # Errors
 /// 403 for others than admins.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
-    let once = session(&admin).and_then(|session| state.pages.take(session, state.clock.now()));
-    let page = NewDevice { once: once.filter(|once| !once.api), ..blank(&request, &state) };
+    let since = Pairs::of_query(&request).text("since").parse().ok().and_then(DateTime::from_timestamp_millis);
+    let Some(since) = since else { return Ok(go_to(&begun(&state), None)) };
+    let once = session_of(&admin).and_then(|session| state.pages.once.take(session, state.clock.now()));
+    let newest = state.store.newest_devices(ARRIVALS).await?;
+    let arrivals = newest.into_iter().filter(|device| device.created_at >= since).map(Arrived::from).collect();
+    let page = NewDevice { once: once.filter(|once| !once.api), since, arrivals, ..blank(&request, &state) };
     show(&request, page)
+}
+
+/// The page's address from now on.
+fn begun(state: &WebState) -> String {
+    format!("/enrol?since={}", state.clock.now().timestamp_millis())
 }
 
 fn blank(request: &HttpRequest, state: &WebState) -> NewDevice {
     NewDevice {
+        since: state.clock.now(),
+        arrivals: Vec::new(),
         uses: Field::default(),
         hours: Field::new(24),
         once: None,
@@ -58,15 +119,15 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     if uses.error.is_some() || hours.error.is_some() {
         return again(&request, NewDevice { uses, hours, ..blank(&request, &state) });
     }
-    let session = session(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
+    let session = session_of(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Enrolment)?;
     let expires_at = lasts.map(|hours| now + TimeDelta::hours(hours));
     let acting = state.acting(&admin, "enrolment_token.add", "", &enrolment_details(limit, expires_at));
     let added = acting.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
-    state.pages.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
-    Ok(go_to("/enrol", None))
+    state.pages.once.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
+    Ok(go_to(&begun(&state), None))
 }
 
 /// `POST /enrolment-tokens/{id}/revoke`

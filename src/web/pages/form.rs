@@ -19,6 +19,17 @@ impl Pairs {
         Self(crate::web::params::pairs(request.query_string()))
     }
 
+    /// Those of a text like a query's.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self(crate::web::params::pairs(text))
+    }
+
+    /// Every value of a name, in their order.
+    pub fn every<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The first value of a name, without spaces around it; empty when there is none.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod chart;
+mod device_report;
 mod filter_box;
 pub(super) mod form;
 mod modules;
@@ -18,11 +19,15 @@ pub mod audit;
 pub mod course;
 pub mod device;
 pub mod device_edit;
+pub mod device_tags;
 pub mod devices;
 pub mod enrol;
+mod fleet_columns;
+pub(super) mod fleet_query;
 pub mod groups;
 pub mod notice;
 pub mod overview;
+mod overview_day;
 pub mod packages;
 pub mod rollout;
 pub mod rollout_acts;
@@ -30,9 +35,14 @@ pub mod rollout_form;
 pub mod rollout_policy;
 pub mod rollout_new;
 pub mod rollouts;
+pub mod second_factor;
+pub mod server;
+pub mod sessions;
 pub mod sign_in;
 pub mod user_edit;
 pub mod users;
+pub mod views;
+pub mod welcome;
 
 #[cfg(test)]
 mod samples;

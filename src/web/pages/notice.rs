@@ -12,6 +12,11 @@ pub struct ErrorPage {
     pub message: String,
     /// Seconds after which another try makes sense.
     pub retry_after_s: Option<u32>,
+    /// Whether it is the reader's role that does not allow it, and who can give another.
+    pub role_lacking: bool,
+    pub admins: Vec<String>,
+    /// By what the log has the request.
+    pub reference: Option<String>,
 }
 
 impl View for ErrorPage {

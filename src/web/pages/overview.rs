@@ -1,30 +1,49 @@
 //! `/`: how the fleet is, who is on what, what moves, what needs a person; for an empty fleet the next steps.
 
 use actix_web::{HttpRequest, web};
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::answer::{server_url, show};
+use super::overview_day::Day;
 use super::rollouts::{RolloutRow, changing, written_packages};
 use super::shell::{View, shown};
-use crate::domain::{AssignmentState, ModuleName, RolloutId, RolloutState, Version};
-use crate::store::{DeviceQuery, ModuleSummary, RolloutSummary};
+use crate::domain::{self, AssignmentState, Device, ModuleName, Package, RolloutId, RolloutState, Timestamp, Version};
+use crate::store::{FleetPoint, ModuleSummary, RolloutSummary};
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::Answer;
+use crate::web::fleet_counts::counted;
 
+/// A count that is older is shown with its time.
+const STALE: TimeDelta = TimeDelta::seconds(5);
 /// Rollouts looked at for what is under way and what went wrong.
 const ROLLOUTS: u32 = 50;
+
+/// What happened lately that is shown.
+const ACTIVITY: usize = 12;
+/// New terminals among it, at most.
+const NEW_DEVICES: u32 = 5;
 
 #[derive(Debug, Serialize)]
 pub struct Overview {
     pub online: u64,
     pub offline: u64,
     pub total: u64,
+    /// When that was counted, where it is not just now.
+    #[serde(with = "crate::domain::millis_rfc3339::option")]
+    pub counted_at: Option<Timestamp>,
     pub packages: u64,
     pub modules: Vec<ModuleVersions>,
     /// Those under way.
     pub rollouts_live: Vec<RolloutRow>,
+    /// Kinds of trouble, with how many terminals are in each.
+    pub troubles: Vec<Trouble>,
+    /// Whether any terminal is in any of them, or any rollout needs a person.
+    pub calm: bool,
     pub attention: Vec<Attention>,
+    pub day: Option<Day>,
+    pub activity: Vec<Activity>,
     /// What is wrong with the server itself.
     pub trouble: Option<String>,
     /// What the database's settings put at risk.
@@ -54,6 +73,30 @@ pub struct VersionCount {
     pub version: Version,
     pub count: u64,
     pub current: bool,
+}
+
+/// How many terminals are in one kind of trouble.
+#[derive(Debug, Serialize)]
+pub struct Trouble {
+    pub what: domain::Attention,
+    pub count: u64,
+}
+
+/// Something that happened lately.
+#[derive(Debug, Serialize)]
+pub struct Activity {
+    #[serde(with = "crate::domain::millis_rfc3339")]
+    pub at: Timestamp,
+    /// `rollout_begun`, `rollout_ended`, `package`, `device`: the template has the words.
+    pub kind: &'static str,
+    /// The rollout's number, the package's version, the terminal's id.
+    pub subject: String,
+    /// What it is called: packages, the module, the terminal's name.
+    pub name: String,
+    /// Who did it, where it was a person.
+    pub by: Option<String>,
+    /// Where a rollout stands.
+    pub state: Option<RolloutState>,
 }
 
 /// A rollout with assignments that went wrong.
@@ -122,24 +165,73 @@ impl Attention {
 /// # Errors
 /// 503 without the database.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) -> Answer {
-    let count = |online| state.store.device_count(DeviceQuery { online, limit: 1, ..DeviceQuery::default() });
-    let (total, online) = (count(None).await?, count(Some(true)).await?);
-    let modules = state.store.modules().await?;
-    let rollouts = state.store.rollouts(None, ROLLOUTS).await??.items;
-    let live = rollouts.iter().filter(|summary| is_under_way(summary));
+    let now = state.clock.now();
+    let store = &state.store;
+    let (counted, rollouts, course, packages, newest) = futures_util::try_join!(
+        counted(&state),
+        store.rollouts(None, ROLLOUTS),
+        store.fleet_course(now - Day::SPAN),
+        store.packages(None, None, ACTIVITY as u32),
+        store.newest_devices(NEW_DEVICES),
+    )?;
+    let (rollouts, packages) = (rollouts?.items, packages?.items);
+    let fleet = &counted.fleet;
+    let attention: Vec<Attention> = rollouts.iter().filter_map(Attention::of).collect();
+    let troubles: Vec<Trouble> =
+        fleet.attention.iter().map(|(what, count)| Trouble { what: *what, count: *count }).collect();
     let page = Overview {
-        online,
-        offline: total.saturating_sub(online),
-        total,
-        packages: modules.iter().map(|module| module.packages).sum(),
-        modules: modules.into_iter().map(ModuleVersions::from).collect(),
-        rollouts_live: live.map(RolloutRow::from).collect(),
-        attention: rollouts.iter().filter_map(Attention::of).collect(),
+        online: fleet.online,
+        offline: fleet.devices.saturating_sub(fleet.online),
+        total: fleet.devices,
+        counted_at: Some(counted.at).filter(|at| now - *at > STALE),
+        packages: counted.modules.iter().map(|module| module.packages).sum(),
+        modules: counted.modules.iter().cloned().map(ModuleVersions::from).collect(),
+        rollouts_live: rollouts.iter().filter(|summary| is_under_way(summary)).map(RolloutRow::from).collect(),
+        calm: attention.is_empty() && troubles.iter().all(|trouble| trouble.count == 0),
+        troubles,
+        attention,
+        day: Day::new(&course, FleetPoint { at: now, online: fleet.online, devices: fleet.devices }),
+        activity: activity(&rollouts, &packages, &newest),
         trouble: state.fleet.trouble().as_deref().map(shown),
         warnings: state.fleet.warnings().to_vec(),
         server_url: server_url(&request, &state),
     };
     show(&request, page)
+}
+
+/// What happened lately, newest first.
+fn activity(rollouts: &[RolloutSummary], packages: &[Package], devices: &[Device]) -> Vec<Activity> {
+    let mut all = Vec::new();
+    for summary in rollouts {
+        let rollout = &summary.rollout;
+        let by = Some(shown(&rollout.created_by));
+        let (subject, name) = (rollout.id.to_string(), written_packages(rollout));
+        let begun = Activity { at: rollout.created_at, kind: "rollout_begun", subject, name, by, state: None };
+        if let Some(at) = rollout.ended_at {
+            let (subject, name, state) = (begun.subject.clone(), begun.name.clone(), Some(rollout.state));
+            all.push(Activity { at, kind: "rollout_ended", subject, name, by: None, state });
+        }
+        all.push(begun);
+    }
+    all.extend(packages.iter().map(|package| Activity {
+        at: package.created_at,
+        kind: "package",
+        subject: package.version.to_string(),
+        name: package.name.to_string(),
+        by: Some(shown(&package.created_by)),
+        state: None,
+    }));
+    all.extend(devices.iter().map(|device| Activity {
+        at: device.created_at,
+        kind: "device",
+        subject: device.device_id.to_string(),
+        name: shown(&device.name),
+        by: None,
+        state: None,
+    }));
+    all.sort_by_key(|activity| std::cmp::Reverse(activity.at));
+    all.truncate(ACTIVITY);
+    all
 }
 
 /// Live ones, and completed ones that still serve terminals which were away.

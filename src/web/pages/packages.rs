@@ -9,8 +9,8 @@ use super::answer::{again, go_done, show, show_as};
 use super::form::{Field, Pairs, query};
 use super::notice::ConfirmPage;
 use super::shell::{View, shown};
-use crate::domain::{ModuleName, Package, Timestamp, Version};
-use crate::store::{AddPackage, Keys, ModuleSummary};
+use crate::domain::{ModuleName, Package, RolloutId, Timestamp, Version};
+use crate::store::{AddPackage, Keys, ModuleSummary, PackageUse};
 use crate::web::WebState;
 use crate::web::access::{Operator, Unproven, Viewer};
 use crate::web::api::signature::{SignatureState, state_of};
@@ -44,6 +44,8 @@ pub struct UploadForm {
     pub notes: Field,
     pub requires: Field,
     pub manifest: Field,
+    /// Whether something in the collapsed part is wrong, so that it is shown.
+    pub more: bool,
 }
 
 /// Why a package was not deleted.
@@ -82,6 +84,8 @@ pub struct PackageRow {
     pub created_by: String,
     pub current: bool,
     pub devices: u64,
+    /// Rollouts that still need it.
+    pub used_by: Vec<RolloutId>,
     pub signature: SignatureState,
     /// Fingerprints of the keys, with commas between.
     pub signed_by: String,
@@ -90,11 +94,21 @@ pub struct PackageRow {
 impl ModuleSection {
     /// A module with some of its packages.
     #[must_use]
-    pub fn new(module: &ModuleSummary, packages: Vec<Package>, next: Option<String>, keys: &Keys) -> Self {
+    pub fn new(
+        module: &ModuleSummary,
+        packages: Vec<Package>,
+        next: Option<String>,
+        (keys, uses): (&Keys, &[PackageUse]),
+    ) -> Self {
+        let used_by = |package: &Package| {
+            let of_it = |one: &&PackageUse| one.module == package.name && one.version == package.version;
+            uses.iter().filter(of_it).map(|one| one.rollout).collect()
+        };
         let devices = |version: &Version| module.devices.iter().find(|(v, _)| v == version).map_or(0, |(_, n)| *n);
         let row = |package: Package| PackageRow {
             current: module.current_version.as_ref() == Some(&package.version),
             devices: devices(&package.version),
+            used_by: used_by(&package),
             signature: state_of(&package, keys),
             signed_by: package.signed_by.unwrap_or_default().replace("server/", ""),
             name: package.name,
@@ -132,13 +146,14 @@ async fn read(request: &HttpRequest, state: &WebState) -> Result<Packages, ApiEr
     let only = ModuleName::new(pairs.text("module")).ok();
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty() && only.is_some());
     let keys = state.keys.keys().map_err(ApiError::internal)?;
+    let uses = state.store.package_uses().await?;
     let mut modules = Vec::new();
     for module in state.store.modules().await? {
         if only.as_ref().is_none_or(|only| *only == module.name) {
             let page = state.store.packages(Some(module.name.clone()), after.clone(), VERSIONS).await??;
             let next = page.next.map(|next| query(&[("module", module.name.as_str()), ("after", &next)]));
             let next = next.map(|query| format!("/packages{query}"));
-            modules.push(ModuleSection::new(&module, page.items, next, &keys));
+            modules.push(ModuleSection::new(&module, page.items, next, (&keys, &uses)));
         }
     }
     let mut form = UploadForm::default();
@@ -182,6 +197,7 @@ pub async fn add(
             _ => page.form.file.refuse(message),
         }
     }
+    page.form.more = page.form.requires.error.is_some() || page.form.manifest.error.is_some();
     again(&request, page)
 }
 

@@ -11,7 +11,7 @@ use super::form::{Pairs, query};
 use super::modules::{ModuleCell, Share, Transfers, shares};
 use super::shell::{View, shown};
 use crate::domain::{
-    AssignmentState, Counts, ModuleName, PlanSummary, Policy, RolloutId, RolloutPackage, RolloutState, Target,
+    AssignmentState, Counts, ModuleName, PlanSummary, Policy, Rollout, RolloutId, RolloutPackage, RolloutState, Target,
     Timestamp, Version,
 };
 use crate::store::{RolloutDevice, RolloutSummary};
@@ -39,6 +39,10 @@ pub struct RolloutPage {
     pub verified: u64,
     pub percent: u64,
     pub bar: Vec<Share>,
+    pub stage_bar: Vec<StagePart>,
+    /// Assignments that ended badly, and those that have not ended.
+    pub ended_badly: u64,
+    pub still_open: u64,
     pub states: Vec<StateFilter>,
     /// The state the table is narrowed to.
     pub only: Option<AssignmentState>,
@@ -75,6 +79,23 @@ pub struct PackageLine {
     pub size: u64,
 }
 
+/// A stage as it was planned, and how far the rollout is with it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct StagePart {
+    pub number: usize,
+    pub devices: u32,
+    pub state: StageState,
+    pub current: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageState {
+    Done,
+    Open,
+    Ahead,
+}
+
 /// A state, how many are in it, and the page narrowed to it.
 #[derive(Debug, Serialize)]
 pub struct StateFilter {
@@ -102,6 +123,7 @@ pub struct PolicyWords {
     pub max_in_flight: u32,
     pub max_failures: u32,
     pub max_failure_percent: u32,
+    pub of_kind: Vec<KindLimit>,
     pub health_window_s: u32,
     pub attempts: u32,
     #[serde(with = "crate::domain::millis_rfc3339::option")]
@@ -114,6 +136,13 @@ pub struct PolicyWords {
     pub only_when: Option<String>,
     /// `temperature at most 100 °C`
     pub health: Vec<String>,
+}
+
+/// A limit of one kind of failure.
+#[derive(Debug, Serialize)]
+pub struct KindLimit {
+    pub state: AssignmentState,
+    pub limit: u32,
 }
 
 /// What can be done with it now.
@@ -158,6 +187,9 @@ impl RolloutPage {
             verified,
             percent: verified.saturating_mul(100).checked_div(wanted).unwrap_or(100),
             bar: shares(&counts),
+            stage_bar: stage_bar(&rollout),
+            ended_badly: counts.sum(ended_badly),
+            still_open: counts.sum(|s| s == AssignmentState::Waiting || s.holds_a_lease()),
             states: filters(&all, table.only),
             only: table.only,
             rows: table.rows.iter().map(|row| progress_row(row, &columns, transfer)).collect(),
@@ -182,6 +214,29 @@ impl RolloutPage {
             course: None,
         }
     }
+}
+
+/// Nothing where there is one stage alone.
+fn stage_bar(rollout: &Rollout) -> Vec<StagePart> {
+    let open = rollout.open_stages as usize;
+    let ended = rollout.state == RolloutState::Completed;
+    let part = |(number, devices): (usize, &u32)| StagePart {
+        number,
+        devices: *devices,
+        state: match number.cmp(&open) {
+            _ if ended => StageState::Done,
+            std::cmp::Ordering::Less => StageState::Done,
+            std::cmp::Ordering::Equal => StageState::Open,
+            std::cmp::Ordering::Greater => StageState::Ahead,
+        },
+        current: !ended && number == open,
+    };
+    let stages = &rollout.plan.stages;
+    if stages.len() < 2 { Vec::new() } else { (1..).zip(stages).map(part).collect() }
+}
+
+fn ended_badly(state: AssignmentState) -> bool {
+    state.is_failure() || state == AssignmentState::Declined
 }
 
 fn package_line(package: &RolloutPackage) -> PackageLine {
@@ -236,6 +291,7 @@ impl From<&Policy> for PolicyWords {
             max_in_flight: policy.max_in_flight,
             max_failures: policy.max_failures,
             max_failure_percent: policy.max_failure_percent,
+            of_kind: policy.max_of_kind.set().map(|(state, limit)| KindLimit { state, limit }).collect(),
             health_window_s: policy.health_window_s,
             attempts: policy.attempts,
             not_before: policy.not_before,
@@ -251,7 +307,7 @@ impl From<&Policy> for PolicyWords {
 
 impl Steering {
     fn new(state: RolloutState, counts: &Counts) -> Self {
-        let ended_badly = counts.sum(|s| s.is_failure() || s == AssignmentState::Declined);
+        let ended_badly = counts.sum(ended_badly);
         let begun = counts.sum(|s| s.is_failure() || s.holds_a_lease() || s == AssignmentState::Verified);
         let tries = matches!(state, RolloutState::Running | RolloutState::Paused | RolloutState::Completed);
         Self {
@@ -281,8 +337,14 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
     let only: Option<AssignmentState> = pairs.text("state").parse().ok();
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
     let summary = state.store.rollout(id).await?.ok_or_else(missing)?;
-    let page = state.store.rollout_devices(id, only, after.clone(), PAGE).await??;
-    let table = Table { rows: page.items, only, after, next: page.next };
+    // An open page asks for what is counted again and again, and is told of its rows by the live stream.
+    let (rows, next) = if pairs.text("part") == "counts" {
+        (Vec::new(), None)
+    } else {
+        let page = state.store.rollout_devices(id, only, after.clone(), PAGE).await??;
+        (page.items, page.next)
+    };
+    let table = Table { rows, only, after, next };
     let begun = summary.rollout.created_at;
     let until = summary.rollout.ended_at.unwrap_or_else(|| state.clock.now());
     let points = state.store.rollout_course(id, course::step(begun, until)).await?;

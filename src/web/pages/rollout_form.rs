@@ -8,38 +8,10 @@ use super::filter_box::{Fault, FilterBox};
 use super::form::{Field, Pairs};
 use super::shell::shown;
 
-/// The names of the form's fields, beside `version.MODULE` and `csrf`.
-pub const FIELDS: [&str; 29] = [
-    "as_draft",
-    "starts_per_minute",
-    "windows",
-    "priority",
-    "only_when",
-    "max_cpu_utilization",
-    "max_load_average",
-    "max_temperature",
-    "max_disk_used_percent",
-    "max_silence_s",
-    "target",
-    "device_ids",
-    "tags",
-    "filter",
-    "group",
-    "static",
-    "allow_rollback",
-    "max_in_flight",
-    "stages",
-    "max_failures",
-    "max_failure_percent",
-    "health_window_s",
-    "attempts",
-    "not_before",
-    "bytes_per_second",
-    "timeout_offered",
-    "timeout_downloading",
-    "timeout_installing",
-    "timeout_verifying",
-];
+/// The fields beside the texts: boxes to tick.
+const TICKED: [&str; 4] = ["as_draft", "static", "allow_rollback", "all_or_nothing"];
+/// The first of the texts say which terminals; the others are the policy.
+const OF_TARGET: usize = 5;
 
 /// What was typed, and what is wrong with it.
 #[derive(Debug, Default, Serialize)]
@@ -63,6 +35,7 @@ pub struct RolloutForm {
     /// Only terminals that fit now, and none later.
     pub fixed: bool,
     pub allow_rollback: bool,
+    pub all_or_nothing: bool,
     /// Only written down.
     pub draft: bool,
     pub max_in_flight: Field,
@@ -90,6 +63,14 @@ pub struct RolloutForm {
     pub max_temperature: Field,
     pub max_disk_used_percent: Field,
     pub max_silence_s: Field,
+    /// `mqtt = ^connected` or `mqtt != error`, one a line.
+    pub status_rules: Field,
+    pub minimum_sample: Field,
+    /// Limits of single kinds of failure.
+    pub max_failed: Field,
+    pub max_reverted: Field,
+    pub max_timed_out: Field,
+    pub max_declined: Field,
     /// Whether something in the collapsed part is wrong or not as by default, so that it is shown.
     pub advanced: bool,
 }
@@ -113,6 +94,7 @@ impl RolloutForm {
             timeout_installing: Field::new(policy.timeouts_s.installing),
             timeout_verifying: Field::new(policy.timeouts_s.verifying),
             priority: Field::new(policy.priority),
+            minimum_sample: Field::new(policy.minimum_sample),
             max_temperature: Field::new(policy.health.max_temperature.map_or_else(String::new, |t| t.to_string())),
             max_silence_s: Field::new(policy.health.max_silence_s),
             ..Self::default()
@@ -130,15 +112,16 @@ impl RolloutForm {
             }
         }
         form.allow_rollback = pairs.ticked("allow_rollback");
+        form.all_or_nothing = pairs.ticked("all_or_nothing");
         form.draft = pairs.ticked("as_draft");
         form.fixed = pairs.ticked("static");
-        let fresh = Self::fresh(policy);
-        form.advanced = form.policy_values() != fresh.policy_values();
+        let usual = Self::fresh(policy).policy_values();
+        form.advanced = form.policy_values() != usual;
         form
     }
 
     /// Each text field by its name in the form.
-    fn fields(&mut self) -> [(&'static str, &mut Field); 26] {
+    pub(super) fn fields(&mut self) -> [(&'static str, &mut Field); 32] {
         [
             ("target", &mut self.target),
             ("device_ids", &mut self.device_ids),
@@ -166,33 +149,17 @@ impl RolloutForm {
             ("max_temperature", &mut self.max_temperature),
             ("max_disk_used_percent", &mut self.max_disk_used_percent),
             ("max_silence_s", &mut self.max_silence_s),
+            ("status_rules", &mut self.status_rules),
+            ("minimum_sample", &mut self.minimum_sample),
+            ("max_failed", &mut self.max_failed),
+            ("max_reverted", &mut self.max_reverted),
+            ("max_timed_out", &mut self.max_timed_out),
+            ("max_declined", &mut self.max_declined),
         ]
     }
 
-    fn policy_values(&self) -> [&str; 21] {
-        [
-            &self.max_in_flight.value,
-            &self.stages.value,
-            &self.max_failures.value,
-            &self.max_failure_percent.value,
-            &self.health_window_s.value,
-            &self.attempts.value,
-            &self.not_before.value,
-            &self.bytes_per_second.value,
-            &self.timeout_offered.value,
-            &self.timeout_downloading.value,
-            &self.timeout_installing.value,
-            &self.timeout_verifying.value,
-            &self.starts_per_minute.value,
-            &self.windows.value,
-            &self.priority.value,
-            &self.only_when.value,
-            &self.max_cpu_utilization.value,
-            &self.max_load_average.value,
-            &self.max_temperature.value,
-            &self.max_disk_used_percent.value,
-            &self.max_silence_s.value,
-        ]
+    fn policy_values(&mut self) -> Vec<String> {
+        self.fields().into_iter().skip(OF_TARGET).map(|(_, field)| field.value.clone()).collect()
     }
 
     /// The request it asks for; `None` when something is wrong, which is then said at its field.
@@ -264,7 +231,7 @@ impl RolloutForm {
         None
     }
 
-    fn read_device_ids(&mut self) -> Option<Vec<DeviceId>> {
+    pub(super) fn read_device_ids(&mut self) -> Option<Vec<DeviceId>> {
         let mut ids = Vec::new();
         let text = self.device_ids.value.clone();
         for id in text.split(|c: char| c.is_whitespace() || c == ',').filter(|id| !id.is_empty()) {
@@ -280,7 +247,7 @@ impl RolloutForm {
         Some(ids).filter(|_| self.device_ids.error.is_none())
     }
 
-    fn read_tags(&mut self) -> Option<Target> {
+    pub(super) fn read_tags(&mut self) -> Option<Target> {
         match super::device::read_tags(&self.tags.value) {
             Ok(tags) if tags.is_empty() => self.tags.refuse("required"),
             Ok(tags) => return Some(Target::Tags(tags)),
@@ -292,7 +259,11 @@ impl RolloutForm {
     /// Says at its field what another part of the program found wrong: `policy.stages`, `packages`, `target.device_ids`.
     pub fn refuse(&mut self, field: &str, message: &str) {
         let name = field.trim_start_matches("policy.").trim_start_matches("target.").trim_start_matches("health.");
-        let name = name.replace("timeouts_s.", "timeout_");
+        let name = match name.replace("timeouts_s.", "timeout_").as_str() {
+            "status" => "status_rules".to_owned(),
+            "max_of_kind" => "max_failed".to_owned(),
+            name => name.to_owned(),
+        };
         self.advanced |= field.starts_with("policy.");
         if let Some((_, field)) = self.fields().into_iter().find(|(known, _)| *known == name) {
             return field.refuse(message);
@@ -322,7 +293,8 @@ fn chosen(pairs: &Pairs) -> Vec<(String, String)> {
 /// What the next step carries on, hidden: every field of this form, as typed.
 #[must_use]
 pub fn carried(pairs: &Pairs) -> Vec<(String, String)> {
-    let ours = |name: &str| name.starts_with(VERSION) || FIELDS.contains(&name);
+    let texts = RolloutForm::default().fields().map(|(name, _)| name);
+    let ours = |name: &str| name.starts_with(VERSION) || texts.contains(&name) || TICKED.contains(&name);
     pairs.0.iter().filter(|(name, _)| ours(name)).cloned().collect()
 }
 

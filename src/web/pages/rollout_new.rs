@@ -10,7 +10,7 @@ use super::rollout_form::{RolloutForm, carried};
 use super::shell::{View, shown};
 use crate::actors::RolloutError;
 use crate::domain::{
-    Exclusion, ExclusionReason, Groups, ModuleName, Package, Plan, PlannedDevice, PlannedModule, Policy,
+    Exclusion, ExclusionReason, Filter, Groups, ModuleName, Package, Plan, PlannedDevice, PlannedModule, Policy,
     RolloutRequest, Target, Version,
 };
 use crate::store::{DeviceQuery, ModuleSummary};
@@ -175,7 +175,12 @@ impl Confirm {
     /// The plan of a request, with the form that made it.
     #[must_use]
     pub fn new(plan: Plan, request: &RolloutRequest, carried: Vec<(String, String)>) -> Self {
-        let reasons = [ExclusionReason::SameVersion, ExclusionReason::NewerAlready];
+        let reasons = [
+            ExclusionReason::SameVersion,
+            ExclusionReason::NewerAlready,
+            ExclusionReason::Quarantined,
+            ExclusionReason::RequirementNotMet,
+        ];
         let count = |reason| ReasonCount { reason, count: plan.excluded.iter().filter(|e| e.reason == reason).count() };
         let rollbacks = |device: &&PlannedDevice| device.modules.iter().any(|module| module.rollback);
         Self {
@@ -324,13 +329,48 @@ async fn choose(state: &WebState, mut form: RolloutForm, problem: Option<String>
     })
 }
 
-/// How many devices fit the filter or the group that is chosen.
+/// How many devices fit what is chosen; `None` where that is everybody, or can't be read.
 async fn fitting(state: &WebState, form: &mut RolloutForm, groups: &Groups) -> Result<Option<u64>, ApiError> {
     let target = match form.target.value.as_str() {
-        "filter" => form.read_filter(),
+        "filter" if !form.filter.is_empty() => form.read_filter(),
         "group" => groups.get(&form.group.value).cloned().map(Target::Filter),
+        "tags" if !form.tags.is_empty() => form.read_tags(),
+        "device_ids" if !form.device_ids.is_empty() => form.read_device_ids().map(Target::DeviceIds),
         _ => None,
     };
-    let Some(Target::Filter(filter)) = target else { return Ok(None) };
+    let Some(filter) = target.as_ref().and_then(written_filter) else { return Ok(None) };
     Ok(Some(state.store.device_count(DeviceQuery { filter: Some(filter), limit: 1, ..DeviceQuery::default() }).await?))
+}
+
+/// The filter that means the same; `None` where it would be too long.
+fn written_filter(target: &Target) -> Option<Filter> {
+    let quoted = |text: &str| if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") };
+    match target {
+        Target::Filter(filter) => Some(filter.clone()),
+        Target::Tags(tags) => {
+            let parts: Vec<String> =
+                tags.iter().map(|(name, value)| format!("tag.{name} = {}", quoted(value))).collect();
+            Filter::parse(&parts.join(" and ")).ok()
+        }
+        Target::DeviceIds(ids) => {
+            let ids: Vec<String> = ids.iter().map(|id| quoted(id.as_str())).collect();
+            Filter::parse(&format!("id in ({})", ids.join(", "))).ok()
+        }
+        Target::All | Target::Static(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DeviceId, Tags};
+
+    #[test]
+    fn tags_and_names_are_counted_by_the_filter_that_means_the_same() {
+        let tags = Target::Tags(Tags::from([("region".into(), "north east".into()), ("kind".into(), "b\"us".into())]));
+        let expected = "tag.kind = 'b\"us' and tag.region = \"north east\"";
+        assert_eq!(written_filter(&tags).unwrap().as_str(), expected);
+        let ids = Target::DeviceIds(["t-1", "and"].map(|id| DeviceId::new(id).unwrap()).into());
+        assert_eq!(written_filter(&ids).unwrap().as_str(), "id in (\"t-1\", \"and\")");
+    }
 }

@@ -1,18 +1,15 @@
 //! Every page with something in every field, and with nothing where nothing may be: what the templates are held to.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::audit::{Audit, Line};
-use super::chart::Chart;
-use super::device::{DevicePage, Known};
-use super::devices::{Asked, Beside, DeviceRow, Devices, GroupLink};
+use super::filter_box::FilterBox;
 use super::form::{Field, Pairs};
+use super::groups::{GroupRow, GroupsPage};
 use super::notice::{ConfirmPage, ErrorPage};
-use super::overview::{Attention, Overview};
 use super::packages::{InUse, ModuleSection, Packages, UploadForm};
 use super::rollout::{RolloutPage, Table};
 use super::rollout_form::RolloutForm;
@@ -20,13 +17,14 @@ use super::rollout_new::{Choice, Choose, Confirm};
 use super::rollouts::{RolloutRow, Rollouts};
 use super::shell::{Page, Shell, Signed, View};
 use super::sign_in::{Login, Setup};
-use super::users::{Account, AddToken, AddUser, ApiTokenRow, EnrolmentRow, NewDevice, Once, UserRow, Users};
-use crate::actors::Why;
+use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, UserRow, Users};
 use crate::domain::*;
-use crate::store::{Keys, ModuleSummary, RolloutDevice, RolloutSummary};
+use crate::store::{Group, Keys, ModuleSummary, PackageUse, RolloutDevice, RolloutSummary};
 use crate::web::assets::Assets;
 use crate::web::templates::Templates;
+use crate::web::words::Language;
 
+mod fleet;
 mod people;
 
 /// What a hostile device or person may write; none of it may reach a page as markup.
@@ -129,7 +127,14 @@ fn summary(state: RolloutState, target: Target) -> RolloutSummary {
         ended_at: Some(now()),
         approved_by: Some(HOSTILE.to_owned()),
         takes_back: Some(RolloutId(6)),
-        plan: PlanSummary { devices: 9, offline: 2, assignments: 9, bytes: 4096, ..PlanSummary::default() },
+        plan: PlanSummary {
+            devices: 9,
+            offline: 2,
+            stages: vec![1, 8],
+            assignments: 9,
+            bytes: 4096,
+            ..PlanSummary::default()
+        },
     };
     RolloutSummary { rollout, counts, devices: 9 }
 }
@@ -158,7 +163,7 @@ struct Press {
 impl Press {
     fn print<T: View + Serialize>(&mut self, body: T) {
         let mut page = Page { shell: Shell::default(), body };
-        let public = ["setup", "login", "error"].contains(&T::TEMPLATE);
+        let public = ["setup", "login", "login_code", "error"].contains(&T::TEMPLATE);
         let roles = [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)];
         for role in roles.into_iter().filter(|role| public || role.is_some()) {
             page.shell = Shell {
@@ -167,20 +172,30 @@ impl Press {
                 theme: role.map(|_| "dark"),
                 here: "/devices?q=1".to_owned(),
                 done: role.map(|_| "saved"),
+                language: Language::English,
+                other_languages: Language::ALL.into(),
             };
-            let html = self.templates.render(T::TEMPLATE, &page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
-            assert!(!html.contains("<script>alert"), "{}", T::TEMPLATE);
-            assert!(!html.contains("<img src=x"), "{}", T::TEMPLATE);
-            for inline in [" style=", " onclick=", "<style", "javascript:"] {
-                assert!(!html.contains(inline), "{} has {inline}", T::TEMPLATE);
-            }
-            assert!(html.trim_end().ends_with("</html>"), "{}", T::TEMPLATE);
-            if html.contains("method=\"post\"") && role.is_some() {
-                let (forms, tokens) = (html.matches("method=\"post\"").count(), html.matches("name=\"csrf\"").count());
-                assert!(public || forms == tokens, "{}: {forms} forms, {tokens} tokens", T::TEMPLATE);
+            for language in Language::ALL {
+                page.shell.language = language;
+                self.print_in(language, &page, public, role.is_some());
             }
         }
         self.seen.push(T::TEMPLATE);
+    }
+
+    fn print_in<T: View + Serialize>(&self, language: Language, page: &Page<T>, public: bool, signed_in: bool) {
+        let html =
+            self.templates.render(language, T::TEMPLATE, page).unwrap_or_else(|e| panic!("{}: {e}", T::TEMPLATE));
+        assert!(!html.contains("<script>alert"), "{}", T::TEMPLATE);
+        assert!(!html.contains("<img src=x"), "{}", T::TEMPLATE);
+        for inline in [" style=", " onclick=", "<style", "javascript:"] {
+            assert!(!html.contains(inline), "{} has {inline}", T::TEMPLATE);
+        }
+        assert!(html.trim_end().ends_with("</html>"), "{}", T::TEMPLATE);
+        if html.contains("method=\"post\"") && signed_in {
+            let (forms, tokens) = (html.matches("method=\"post\"").count(), html.matches("name=\"csrf\"").count());
+            assert!(public || forms == tokens, "{}: {forms} forms, {tokens} tokens", T::TEMPLATE);
+        }
     }
 }
 
@@ -188,7 +203,8 @@ impl Press {
 fn every_template_writes_its_page_and_every_template_has_one() {
     let templates = Templates::new(Arc::new(Assets::new())).unwrap();
     let mut press = Press { templates, seen: Vec::new() };
-    print_fleet(&mut press);
+    fleet::print(&mut press);
+    print_packages(&mut press);
     print_rollouts(&mut press);
     people::print(&mut press);
     let mut names = Templates::names();
@@ -196,49 +212,14 @@ fn every_template_writes_its_page_and_every_template_has_one() {
     assert!(names.is_empty(), "templates without a page: {names:?}");
 }
 
-fn print_fleet(press: &mut Press) {
-    let rollout = summary(RolloutState::Paused, Target::All);
-    for (total, trouble) in [(0, None), (12, Some(HOSTILE.to_owned()))] {
-        press.print(Overview {
-            online: total,
-            offline: 0,
-            total,
-            packages: total,
-            modules: if total == 0 { Vec::new() } else { modules().into_iter().map(Into::into).collect() },
-            rollouts_live: if total == 0 { Vec::new() } else { vec![RolloutRow::from(&rollout)] },
-            attention: if total == 0 { Vec::new() } else { Attention::of(&rollout).into_iter().collect() },
-            trouble,
-            warnings: vec![HOSTILE.to_owned()],
-            server_url: "http://localhost:8080".to_owned(),
-        });
-    }
-    for full in [false, true] {
-        press.print(devices(full));
-        let samples = [(now(), report().sample()), (now() + TimeDelta::minutes(1), report().sample())];
-        let why = Why {
-            module: module("app1"),
-            code: "offline",
-            sentence: HOSTILE.to_owned(),
-            rollout_id: Some(RolloutId(7)),
-            target: full.then(|| version("1.3.0")),
-        };
-        let change = VersionChange { module: module("app1"), from: None, to: Some(version("1")), at: now() };
-        let known = Known {
-            device: device(full),
-            why: if full { vec![why] } else { Vec::new() },
-            changes: if full { vec![change] } else { Vec::new() },
-            assignments: if full { AssignmentState::ALL.into_iter().map(assignment).collect() } else { Vec::new() },
-            chart: Chart::new(&samples, now(), now() + TimeDelta::minutes(2)).filter(|_| full),
-            strikes: if full { vec![strike()] } else { Vec::new() },
-        };
-        press.print(DevicePage::new(known, &a_transfer));
-    }
+fn print_packages(press: &mut Press) {
     let signed = Package { signed_by: Some(HOSTILE.to_owned()), signature: Some(String::new()), ..package("1.1") };
+    let uses = [PackageUse { module: module("app1"), version: version("1.2"), rollout: RolloutId(7) }];
     let section = ModuleSection::new(
         &modules()[0],
         vec![package("1.2"), signed],
         Some("/packages?after=x".to_owned()),
-        &Keys::default(),
+        (&Keys::default(), &uses),
     );
     let in_use = InUse { name: "app1".to_owned(), version: "1".to_owned(), rollouts: vec!["7".to_owned()] };
     let mut form = UploadForm::default();
@@ -246,40 +227,9 @@ fn print_fleet(press: &mut Press) {
     let largest = 1 << 30;
     let only = Some(module("app1"));
     press.print(Packages { modules: vec![section], only, form, largest, in_use: Some(in_use) });
-    let bare = ModuleSection::new(&modules()[1], Vec::new(), None, &Keys::default());
+    let bare = ModuleSection::new(&modules()[1], Vec::new(), None, (&Keys::default(), &[]));
     press.print(Packages { modules: vec![bare], only: None, form: UploadForm::default(), largest, in_use: None });
     press.print(Packages { modules: Vec::new(), only: None, form: UploadForm::default(), largest, in_use: None });
-}
-
-fn devices(full: bool) -> Devices {
-    let columns = vec![module("app1"), module("app2")];
-    let newest: HashMap<_, _> =
-        [((KeyId(42), module("app1")), assignment(AssignmentState::Downloading))].into_iter().collect();
-    let beside = Beside { newest: &newest, transfer: &a_transfer };
-    let pairs = [("q", HOSTILE), ("module", "a b"), ("filter", HOSTILE), ("sort", "online"), ("order", "descending")];
-    let pairs = Pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-    let filter = if full { Asked::of(&pairs) } else { Asked::default() };
-    Devices {
-        rows: if full { vec![DeviceRow::new(&device(true), &columns, &beside)] } else { Vec::new() },
-        more_columns: 3,
-        matching: 1,
-        total: if full { 12_345 } else { 0 },
-        sorts: filter.sorts(),
-        first: full.then(|| filter.page(None)),
-        next: full.then(|| filter.page(Some("x"))),
-        tags: vec![HOSTILE.to_owned()],
-        modules: columns.clone(),
-        versions: vec![version("1.2.0")],
-        columns,
-        groups: vec![GroupLink {
-            name: HOSTILE.to_owned(),
-            path: "x".to_owned(),
-            filter: HOSTILE.to_owned(),
-            href: "/devices".to_owned(),
-            chosen: full,
-        }],
-        filter,
-    }
 }
 
 fn print_rollouts(press: &mut Press) {
@@ -299,6 +249,7 @@ fn print_rollouts(press: &mut Press) {
         page.problem = Some(HOSTILE.to_owned());
         press.print(page);
     }
+    print_groups(press);
     let mut form = RolloutForm::typed(&Pairs::default(), &Policy::default());
     assert_eq!(form.request("anna", &Groups::new()), None);
     form.refuse("policy.stages", HOSTILE);
@@ -326,6 +277,16 @@ fn print_rollouts(press: &mut Press) {
     for (candidates, allow_rollback) in [(0, false), (300, false), (300, true)] {
         press.print(confirm(candidates, allow_rollback, tags.clone()));
     }
+}
+
+fn print_groups(press: &mut Press) {
+    press.print(GroupsPage::default());
+    let filter = Filter::parse("online and name ~ \"<b>\"").unwrap();
+    let group = Group { name: HOSTILE.to_owned(), filter, created_at: now(), created_by: HOSTILE.to_owned() };
+    let mut page = GroupsPage { groups: vec![GroupRow::new(&group, 3)], fitting: Some(0), ..GroupsPage::default() };
+    page.name.refuse(HOSTILE);
+    page.fault = FilterBox::typed("online and").fault;
+    press.print(page);
 }
 
 fn confirm(candidates: i64, allow_rollback: bool, target: Target) -> Confirm {

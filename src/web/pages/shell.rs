@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::Role;
+use crate::web::words::Language;
 
 /// A page: typed data for one template. All words are in the template.
 pub trait View: Serialize {
@@ -27,6 +28,9 @@ pub struct Shell {
     pub csrf: String,
     /// What the reader chose; `None`: as their system has it.
     pub theme: Option<&'static str>,
+    pub language: Language,
+    /// What the reader may change to.
+    pub other_languages: Vec<Language>,
     /// Path and query of this page, to come back to.
     pub here: String,
     /// What the request before this one did, as a code that the layout has a sentence for.
@@ -53,8 +57,13 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 25] = [
+const DONE: [&str; 34] = [
     "saved",
+    "session_ended",
+    "sessions_ended",
+    "second_factor_on",
+    "second_factor_off",
+    "recovery_codes_made",
     "signed_out",
     "password_changed",
     "device_deleted",
@@ -76,6 +85,10 @@ const DONE: [&str; 25] = [
     "device_freed",
     "user_added",
     "user_deleted",
+    "devices_tagged",
+    "devices_tagged_some",
+    "view_saved",
+    "view_deleted",
     "group_saved",
     "group_deleted",
     "token_revoked",

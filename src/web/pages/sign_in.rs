@@ -1,16 +1,19 @@
-//! `/setup` and `/login`: the way in.
+//! `/setup`, `/login` and `/resume`: the way in, and back to where one was.
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::answer::{again, show, show_as};
 use super::form::{Field, Pairs};
-use super::shell::View;
+use super::shell::{View, shown};
+use super::users::session_of;
 use crate::web::WebState;
-use crate::web::access::Visitor;
+use crate::web::access::{Viewer, Visitor};
 use crate::web::csrf::local_path;
-use crate::web::error::{Answer, wants_json};
-use crate::web::sign_in::{self, go_to};
+use crate::web::error::{Answer, ApiError, wants_json};
+use crate::web::interrupted::Interrupted;
+use crate::web::session::Begun;
+use crate::web::sign_in::{self, Entered, go_to};
 use crate::web::{session, setup};
 
 /// The first admin.
@@ -35,10 +38,74 @@ pub struct Login {
     pub password: Field,
     /// Nobody can sign in yet: the printed link makes the first admin.
     pub empty: bool,
+    /// A session ended while its owner was at work.
+    pub ended: bool,
+    pub interrupted: Interrupted,
 }
 
 impl View for Login {
     const TEMPLATE: &'static str = "login";
+}
+
+/// The code behind the password.
+#[derive(Debug, Default, Serialize)]
+pub struct LoginCode {
+    pub next: String,
+    pub code: Field,
+    pub interrupted: Interrupted,
+}
+
+impl View for LoginCode {
+    const TEMPLATE: &'static str = "login_code";
+}
+
+/// A form that was not lost.
+#[derive(Debug, Default, Serialize)]
+pub struct Resume {
+    pub action: String,
+    pub fields: Vec<Carried>,
+}
+
+impl View for Resume {
+    const TEMPLATE: &'static str = "resume";
+}
+
+/// A field of it.
+#[derive(Debug, Serialize)]
+pub struct Carried {
+    pub name: String,
+    pub value: String,
+    pub shown: String,
+}
+
+impl From<(String, String)> for Carried {
+    fn from((name, value): (String, String)) -> Self {
+        Self { name, shown: shown(&value), value }
+    }
+}
+
+/// What the sign-in pages hand on to each other.
+struct Onward {
+    next: String,
+    interrupted: Option<Interrupted>,
+}
+
+impl Onward {
+    fn of(pairs: &Pairs) -> Self {
+        let interrupted = Interrupted::carried(pairs.text("again_at"), pairs.raw("again"));
+        Self { next: pairs.text("next").to_owned(), interrupted }
+    }
+
+    /// To where its owner was.
+    fn go(self, state: &WebState, begun: &Begun) -> HttpResponse {
+        match self.interrupted {
+            Some(interrupted) => {
+                state.pages.interrupted.keep(begun.key_hash.clone(), interrupted, state.clock.now());
+                go_to("/resume", Some(&begun.cookie))
+            }
+            None => go_to(local_path(&self.next).unwrap_or("/"), Some(&begun.cookie)),
+        }
+    }
 }
 
 /// `GET /setup?token=`
@@ -65,14 +132,14 @@ pub async fn post_setup(request: HttpRequest, state: web::Data<WebState>, body: 
         return again(&request, page);
     }
     match setup::finish(&state, &page.token, page.name.value.trim(), password).await {
-        Ok(user) => Ok(go_to("/", Some(&session::begin(&state, &user).await?))),
+        Ok(user) => Ok(go_to("/welcome", Some(&session::begin(&state, &request, &user).await?.cookie))),
         Err(error) if wants_json(&request) => Err(error),
         Err(error) if matches!(error.code, "bad_setup_token" | "set_up") => {
             show_as(&request, error.status, Setup { refused: true, ..page })
         }
         Err(error) if !error.fields.is_empty() => {
-            error.fields.get("name").into_iter().for_each(|message| page.name.refuse(message));
-            error.fields.get("password").into_iter().for_each(|message| page.password.refuse(message));
+            error.fields.get("name").into_iter().for_each(|_| page.name.refuse("name"));
+            error.fields.get("password").into_iter().for_each(|_| page.password.refuse("password"));
             again(&request, page)
         }
         Err(error) => Err(error),
@@ -89,13 +156,14 @@ pub async fn get_login(request: HttpRequest, state: web::Data<WebState>, visitor
         return Ok(go_to(local_path(&next).unwrap_or("/"), None));
     }
     let empty = state.store.users().await?.is_empty();
-    show(&request, Login { next, empty, ..Login::default() })
+    let ended = request.cookie(session::COOKIE).is_some();
+    show(&request, Login { next, empty, ended, ..Login::default() })
 }
 
-/// `POST /login`: form `name`, `password`, `next`.
+/// `POST /login`: form `name`, `password`, `next`, and `code` where a program signs in.
 ///
 /// # Errors
-/// 429 after too many tries; a wrong password is said at its field.
+/// 429 after too many tries; a wrong password is said at its field. 401 `code_needed` for a program without a code.
 pub async fn post_login(
     request: HttpRequest,
     state: web::Data<WebState>,
@@ -103,17 +171,82 @@ pub async fn post_login(
     body: web::Bytes,
 ) -> Answer {
     let pairs = Pairs::of_form(&body);
-    let mut page =
-        Login { next: pairs.text("next").to_owned(), name: Field::typed(&pairs, "name"), ..Login::default() };
-    match sign_in::sign_in(&state, &request, page.name.value.trim(), pairs.raw("password")).await {
-        Ok(cookie) => {
+    let (onward, name) = (Onward::of(&pairs), Field::typed(&pairs, "name"));
+    let credentials = (name.value.trim(), pairs.raw("password"));
+    match sign_in::sign_in(&state, &request, credentials, pairs.text("code")).await {
+        Ok(Entered::In(begun)) => {
             sign_in::end_session_before(&state, visitor.0.as_deref()).await?;
-            Ok(go_to(local_path(&page.next).unwrap_or("/"), Some(&cookie)))
+            Ok(onward.go(&state, &begun))
+        }
+        Ok(Entered::CodeNeeded(_)) if wants_json(&request) => Err(code_needed()),
+        Ok(Entered::CodeNeeded(half)) => {
+            let interrupted = onward.interrupted.unwrap_or_default();
+            let mut answer = show(&request, LoginCode { next: onward.next, interrupted, ..LoginCode::default() })?;
+            answer.add_cookie(&half).map_err(ApiError::internal)?;
+            Ok(answer)
         }
         Err(error) if error.code == "wrong_credentials" && !wants_json(&request) => {
-            page.password.refuse("wrong_login");
+            let mut password = Field::default();
+            password.refuse("wrong_login");
+            let interrupted = onward.interrupted.unwrap_or_default();
+            let page = Login { next: onward.next, name, password, interrupted, ..Login::default() };
             show_as(&request, error.status, page)
         }
         Err(error) => Err(error),
     }
+}
+
+fn code_needed() -> ApiError {
+    let message = "This user has a second factor: send a code with the name and the password.";
+    ApiError::new(actix_web::http::StatusCode::UNAUTHORIZED, "code_needed", message)
+}
+
+/// `POST /login/code`: form `code`, `next`.
+///
+/// # Errors
+/// 429 after too many tries; a wrong code is said at its field.
+pub async fn post_code(request: HttpRequest, state: web::Data<WebState>, visitor: Visitor, body: web::Bytes) -> Answer {
+    let pairs = Pairs::of_form(&body);
+    let onward = Onward::of(&pairs);
+    match sign_in::sign_in_by_code(&state, &request, pairs.text("code")).await {
+        Ok((begun, half)) => {
+            sign_in::end_session_before(&state, visitor.0.as_deref()).await?;
+            let mut answer = onward.go(&state, &begun);
+            answer.add_cookie(&half).map_err(ApiError::internal)?;
+            Ok(answer)
+        }
+        Err(error) if wants_json(&request) => Err(error),
+        Err(error) if error.code == "wrong_code" => {
+            let mut code = Field::default();
+            code.refuse("wrong_code");
+            let interrupted = onward.interrupted.unwrap_or_default();
+            show_as(&request, error.status, LoginCode { next: onward.next, code, interrupted })
+        }
+        Err(error) if error.code == "half_ended" => {
+            let interrupted = onward.interrupted.unwrap_or_default();
+            let page = Login { next: onward.next, ended: true, interrupted, ..Login::default() };
+            show_as(&request, error.status, page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `GET /login/code`: where somebody comes who went back, or was told of the address: to the beginning.
+///
+/// # Errors
+/// None.
+pub async fn get_code() -> Answer {
+    Ok(go_to("/login", None))
+}
+
+/// `GET /resume`: the form that came when the session before had ended, to be sent again.
+///
+/// # Errors
+/// 401
+pub async fn resume(request: HttpRequest, state: web::Data<WebState>, viewer: Viewer) -> Answer {
+    let session = session_of(&viewer);
+    let kept = session.and_then(|session| state.pages.interrupted.look(session, state.clock.now()));
+    let Some(kept) = kept else { return Ok(go_to("/", None)) };
+    let fields = kept.fields().into_iter().map(Carried::from).collect();
+    show(&request, Resume { action: kept.action, fields })
 }

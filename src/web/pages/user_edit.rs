@@ -8,7 +8,7 @@ use serde_json::json;
 use super::answer::{again, go_done, show, show_as};
 use super::form::{Field, Pairs};
 use super::notice::ConfirmPage;
-use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, UserRow, Users, session};
+use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, UserRow, Users, session_of};
 use crate::domain::{Role, TokenKind, User, check_account_name, check_password};
 use crate::store::secrets::new_token;
 use crate::web::WebState;
@@ -27,7 +27,7 @@ const MOST_DAYS: i64 = 3650;
 /// 403 for others than admins.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let mut page = read(&state, &admin).await?;
-    let once = session(&admin).and_then(|session| state.pages.take(session, state.clock.now()));
+    let once = session_of(&admin).and_then(|session| state.pages.once.take(session, state.clock.now()));
     page.once = once.filter(|once| once.api);
     show(&request, page)
 }
@@ -37,10 +37,15 @@ async fn read(state: &WebState, admin: &Admin) -> Result<Users, ApiError> {
     let users = state.store.users().await?;
     let mut api_tokens = state.store.api_tokens().await?;
     let mut enrolment_tokens = state.store.enrolment_tokens().await?;
+    let (sign_ins, with_factor) = (state.store.sign_ins(None, now).await?, state.store.second_factor_users().await?);
+    let row = |user: &User| {
+        let browsers = sign_ins.iter().filter(|sign_in| sign_in.user_id == user.id).count();
+        UserRow::new(user, &admin.name, browsers, with_factor.contains(&user.id))
+    };
     api_tokens.sort_by_key(|token| (token.revoked, std::cmp::Reverse(token.id)));
     enrolment_tokens.sort_by_key(|token| (token.revoked, std::cmp::Reverse(token.id)));
     Ok(Users {
-        users: users.iter().map(|user| UserRow::new(user, &admin.name)).collect(),
+        users: users.iter().map(row).collect(),
         api_tokens: api_tokens.into_iter().map(|token| ApiTokenRow::new(token, now)).collect(),
         enrolment_tokens: enrolment_tokens.into_iter().map(|token| EnrolmentRow::new(token, now)).collect(),
         add_user: AddUser { role: Field::new(Role::Operator), ..AddUser::default() },
@@ -63,7 +68,7 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     let (name, password) = (form.name.value.trim().to_owned(), pairs.raw("password"));
     let role: Option<Role> = form.role.read();
     check_account_name(&name).unwrap_or_else(|_| form.name.refuse("name"));
-    check_password(password).unwrap_or_else(|message| form.password.refuse(message));
+    check_password(password).unwrap_or_else(|_| form.password.refuse("password"));
     let good = form.name.error.is_none() && form.password.error.is_none();
     if let Some(role) = role.filter(|_| good) {
         match create(&state, &admin, &name, password, role).await {
@@ -110,15 +115,36 @@ pub async fn set_password(
 ) -> Answer {
     let user = find(&state, *id).await?;
     let pairs = Pairs::of_form(&body);
-    if let Err(error) = check_password(pairs.raw("password")) {
+    if check_password(pairs.raw("password")).is_err() {
         let mut page = read(&state, &admin).await?;
-        page.users.iter_mut().filter(|row| row.id == user.id).for_each(|row| row.refused = Some(error.clone()));
+        page.users.iter_mut().filter(|row| row.id == user.id).for_each(|row| row.refused = Some("password".to_owned()));
         return again(&request, page);
     }
     let hash = hash(&state, pairs.raw("password")).await?;
     state.acting(&admin, "user.set_password", &user.name, &json!({})).set_password(user.id, &hash).await?;
     tracing::info!(user = user.name, by = admin.name, "password set");
     Ok(go_done("/users", "password_changed"))
+}
+
+/// `POST /users/{id}/sign-out`: ends every session of a user.
+///
+/// # Errors
+/// 404
+pub async fn sign_out(state: web::Data<WebState>, admin: Admin, id: web::Path<i64>) -> Answer {
+    let user = find(&state, *id).await?;
+    state.acting(&admin, "session.end", &user.name, &json!({ "all": true })).end_sessions(user.id, None).await?;
+    Ok(go_done("/users", "sessions_ended"))
+}
+
+/// `POST /users/{id}/second-factor/reset`: for a user who has neither the telephone nor a recovery code.
+///
+/// # Errors
+/// 404
+pub async fn reset_second_factor(state: web::Data<WebState>, admin: Admin, id: web::Path<i64>) -> Answer {
+    let user = find(&state, *id).await?;
+    state.acting(&admin, "second_factor.reset", &user.name, &json!({})).delete_second_factor(user.id).await?;
+    tracing::warn!(user = user.name, by = admin.name, "a second factor was taken away");
+    Ok(go_done("/users", "second_factor_off"))
 }
 
 /// `GET /users/{id}/delete`: the question before.
@@ -177,7 +203,7 @@ pub async fn add_token(request: HttpRequest, state: web::Data<WebState>, admin: 
         let page = read(&state, &admin).await?;
         return again(&request, Users { add_token: form, add_token_open: true, ..page });
     };
-    let session = session(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
+    let session = session_of(&admin).ok_or_else(|| ApiError::forbidden("no_session", "Programs use the API."))?;
     let now = state.clock.now();
     let (token, hash) = new_token(TokenKind::Api)?;
     let expires_at = days.map(|days| now + TimeDelta::days(days));
@@ -186,7 +212,7 @@ pub async fn add_token(request: HttpRequest, state: web::Data<WebState>, admin: 
         .add_api_token(&name, role, &hash, &admin.name, expires_at, now)
         .await?;
     tracing::info!(id = added.id, name, %role, by = admin.name, "API token made");
-    state.pages.keep(session.clone(), Once { api: true, name, token }, now);
+    state.pages.once.keep(session.clone(), Once { api: true, name, token }, now);
     Ok(go_to("/users", None))
 }
 

@@ -35,6 +35,9 @@ pub struct UserRow {
     #[serde(with = "crate::domain::millis_rfc3339")]
     pub created_at: Timestamp,
     pub me: bool,
+    /// In how many browsers this one is signed in.
+    pub sign_ins: usize,
+    pub second_factor: bool,
     /// Why the password that was typed for this user was refused.
     pub refused: Option<String>,
 }
@@ -91,43 +94,18 @@ pub struct Once {
     pub token: String,
 }
 
-/// `/enrol`: how to add a terminal.
-#[derive(Debug, Serialize)]
-pub struct NewDevice {
-    pub uses: Field,
-    pub hours: Field,
-    pub once: Option<Once>,
-    pub server_url: String,
-    /// The server lets anybody in, so that no token is needed.
-    pub open: bool,
-}
-
-impl View for NewDevice {
-    const TEMPLATE: &'static str = "device_new";
-}
-
-/// `/account`: one's own password.
-#[derive(Debug, Default, Serialize)]
-pub struct Account {
-    pub current: Field,
-    pub password: Field,
-    pub repeat: Field,
-}
-
-impl View for Account {
-    const TEMPLATE: &'static str = "account";
-}
-
 impl UserRow {
     /// A user's row; `me` is who looks.
     #[must_use]
-    pub fn new(user: &User, me: &str) -> Self {
+    pub fn new(user: &User, me: &str, sign_ins: usize, second_factor: bool) -> Self {
         Self {
             id: user.id,
             me: user.name == me,
             name: shown(&user.name),
             role: user.role,
             created_at: user.created_at,
+            sign_ins,
+            second_factor,
             refused: None,
         }
     }
@@ -168,7 +146,7 @@ impl EnrolmentRow {
 
 /// The session of somebody who signed in; programs have none.
 #[must_use]
-pub fn session(who: &Who) -> Option<&Sha256Hex> {
+pub fn session_of(who: &Who) -> Option<&Sha256Hex> {
     match &who.via {
         Via::Session { key_hash, .. } => Some(key_hash),
         Via::Token { .. } => None,

@@ -47,8 +47,13 @@ impl World {
 }
 
 fn offers(effects: &Effects) -> Vec<&OfferSpeech> {
-    let offer = |speech| if let &Speech::Offer(ref offer) = speech { Some(offer) } else { None };
-    effects.speech.iter().filter_map(offer).collect()
+    let mut offers = Vec::new();
+    for speech in &effects.speech {
+        if let Speech::Offer(offer) = speech {
+            offers.push(offer);
+        }
+    }
+    offers
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! What a device says, as the agent and the simulator write it.
+//! What a device says to the server, written: for the agent and the simulator.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Declined, DeviceMessage};
-use crate::domain::{ModuleName, Timestamp, Version, millis_rfc3339};
+use super::device_message::{Declined, DeviceMessage, ReportMessage};
+use crate::domain::{DeviceId, ModuleName, Report, Timestamp, Version, millis_rfc3339};
 
 /// Writes one text message, as a device of this protocol does: the shapes that need no `type` have none.
 #[must_use]
@@ -24,9 +25,7 @@ pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
             value
         }
         DeviceMessage::Report(message) => {
-            let mut value = serde_json::to_value(&message.report).unwrap_or_default();
-            value["device_id"] = json!(message.device_id);
-            value
+            return encode_report(message);
         }
         DeviceMessage::UpdateReply(reply) => {
             let wanted: Vec<Value> = reply
@@ -50,6 +49,17 @@ pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
         }
     };
     value.to_string()
+}
+
+fn encode_report(message: &ReportMessage) -> String {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        #[serde(flatten)]
+        report: &'a Report,
+        device_id: &'a DeviceId,
+    }
+    // Only maps with keys that are no text fail, and there are none.
+    serde_json::to_string(&Said { report: &message.report, device_id: &message.device_id }).unwrap_or_default()
 }
 
 fn declined(declined: &Declined) -> Value {

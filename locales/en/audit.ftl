@@ -1,0 +1,21 @@
+# Who did what.
+audit-title = Audit log
+audit-number = No.
+audit-when = When
+audit-who = Who
+audit-what = What
+audit-subject = On what
+audit-details = Details
+audit-from = From
+audit-to = To
+audit-find = Find
+audit-clear = Clear
+audit-csv = Export as CSV
+audit-json = Export as JSON lines
+audit-none-found = Nothing in the log fits this.
+audit-none = Nothing has been done yet.
+audit-chain = Each line holds the ones before it. <code>fleetward audit verify</code> finds a line that was changed or taken away.
+audit-via-user = signed in
+audit-via-token = by token
+audit-via-command_line = at the server
+audit-via-stranger = not signed in

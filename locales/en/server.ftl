@@ -1,0 +1,53 @@
+# How the server itself is.
+server-title = Server
+server-well = All is well: reports get on disk, and the disk has room.
+server-load = Load
+server-of = { $n } of { $of }
+server-connections = Terminals connected
+server-intake = Reports waiting for the disk
+server-intake-waiting = { $n ->
+    [one] One terminal is not read meanwhile.
+   *[other] { $n } terminals are not read meanwhile.
+}
+server-level = Left out for want of room
+server-load-calm = nothing
+server-load-holds_live = live reports on open pages
+server-load-holds_history = live reports, and samples of charts
+server-load-holds_transfers = live reports, charts, and new downloads
+server-load-holds_connections = live reports, charts, new downloads, and new connections
+server-load-reads_slowly = all that can be; terminals are read slowly
+server-stored = Reports stored since the start
+server-transfers = Downloads under way
+server-rollouts = Updates under way
+server-streams = Pages that follow live
+server-storage = Storage
+server-database = Database
+server-database-silent = does not answer
+server-write = A write is on disk within
+server-write-took = { $ms } ms
+server-write-none = not within 3 s
+server-disk = Free on the disk
+server-disk-reserve = of which { $size } stay free
+server-packages = Package files
+server-program = Program
+server-version = Version
+server-started = Running since
+server-now = Shown as of
+server-guarded = What it protected itself from, since the start
+server-slowed = Times a terminal said too much and was read later
+server-faults = Connections closed for a fault of the terminal
+server-flapping = Connections refused for coming too often
+server-flapping-held = { $refused }, and { $held } terminals are held off now
+server-clones = Times two terminals seemed to have one name
+server-slow-transfers = Downloads ended for their slowness
+server-limits = Limits
+server-setting = Setting
+server-value = Value
+server-limits-help = Set in the configuration file or by variables; 0 is no limit where a setting has none.
+server-warning-trouble = Reports can’t be written just now, and none is acknowledged:
+server-warning-database_slow = The database does not take a write within 3 s.
+server-warning-database_settings = The database server’s settings put acknowledged reports at risk:
+server-warning-disk = The disk has less room than is to stay free: uploads are refused.
+server-warning-load = Reports come faster than they can be written.
+server-warning-open = Anybody can be any terminal: device_auth is open.
+server-warning-plain_http = People and terminals reach this server without encryption, as far as it knows: put a reverse proxy with TLS before it, and set public_url.

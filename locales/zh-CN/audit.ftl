@@ -1,0 +1,21 @@
+# 操作记录。
+audit-title = 审计日志
+audit-number = 编号
+audit-when = 时间
+audit-who = 操作者
+audit-what = 操作
+audit-subject = 对象
+audit-details = 详情
+audit-from = 开始日期
+audit-to = 结束日期
+audit-find = 查找
+audit-clear = 清除
+audit-csv = 导出 CSV
+audit-json = 导出 JSON Lines
+audit-none-found = 没有符合条件的记录。
+audit-none = 还没有任何操作。
+audit-chain = 每条记录都与之前的记录相连。<code>fleetward audit verify</code> 可发现被修改或删除的记录。
+audit-via-user = 已登录
+audit-via-token = 令牌
+audit-via-command_line = 在服务器上
+audit-via-stranger = 未登录

@@ -1,0 +1,47 @@
+# 软件包及上传。
+packages-title = 软件包
+packages-upload = 上传
+packages-all = 所有模块
+packages-in-use = { $name } { $version } 未删除，以下升级任务仍在使用。请先取消任务或等待其结束：
+packages-current = 当前版本 { $version }
+packages-devices = { $n } 台终端已安装
+packages-show = 查看
+packages-column-version = 版本
+packages-column-used = 使用情况
+packages-column-size = 大小
+packages-column-file = 文件
+packages-column-signature = 签名
+packages-column-notes = 备注
+packages-column-uploaded = 上传时间
+packages-column-actions = 操作
+packages-current-mark = 当前
+packages-unused = 未使用
+packages-needs = 需要 { $what }
+packages-download = 下载 { $name } { $version }
+packages-delete = 删除 { $name } { $version }…
+packages-older = 更早的版本
+packages-none-of-module = 有终端在运行该模块，但还没有对应的软件包。
+packages-empty = 还没有软件包。一个软件包是某个模块的一个版本，即终端下载并安装的单个文件。
+packages-empty-upload = 请在下方上传第一个软件包。
+packages-empty-viewer = 操作员可以上传软件包。
+packages-upload-title = 上传软件包
+
+upload-name = 模块
+upload-version = 版本
+upload-notes = 备注
+upload-more = 前置要求与签名
+upload-requires = 终端须满足的前置要求
+upload-requires-help = 其他模块的版本、<code>from</code> 表示须从自身哪个版本升级、标签 <code>hardware</code>。留空：无要求。
+upload-file = 文件（最大 { $size }）
+upload-drop = 也可以把文件拖到这里，支持多个文件。形如 <code>app1-1.3.0.tar.gz</code> 的文件名会自动填入模块和版本。
+upload-manifest = 已签名的清单（如有）
+upload-remove = 从列表中移除
+upload-stop = 停止
+upload-done = 已上传
+upload-same = 已存在相同文件
+upload-matches = （校验一致）
+upload-mismatch = 服务器收到的文件与本地校验和不一致，请删除该软件包后重新上传。
+upload-lost = 上传完成前连接中断。已填写的内容仍在，请点击“上传”重试。
+upload-stopped = 已停止，未上传。
+upload-large = 文件超过允许的大小。
+upload-finished = 已全部上传。<a class="alert-link" href="/packages">查看软件包</a>

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS fleet_course (
+    counted_at BIGINT NOT NULL PRIMARY KEY,
+    online BIGINT NOT NULL,
+    devices BIGINT NOT NULL
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS saved_views (
+    name VARCHAR(64) NOT NULL PRIMARY KEY,
+    query TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by VARCHAR(190) NOT NULL
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;

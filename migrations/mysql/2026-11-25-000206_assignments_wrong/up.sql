@@ -1,0 +1,1 @@
+CREATE INDEX assignments_wrong ON assignments (state, key_id, module, rollout_id);

@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS second_factors (
+    user_id BIGINT NOT NULL PRIMARY KEY,
+    secret VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    since BIGINT NOT NULL,
+    last_step BIGINT NOT NULL,
+    FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;

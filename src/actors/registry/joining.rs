@@ -1,0 +1,132 @@
+//! A device's first hello on a connection: saved, taken in, told to the updater.
+
+use actix::dev::SendError;
+use actix::prelude::*;
+use tracing::{info, warn};
+
+use super::{BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice};
+use crate::actors::FleetEvent;
+use crate::actors::counts::Count;
+use crate::domain::{
+    Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Sample, SessionNo, Sha256Hex, Tags, TokenKind,
+};
+use crate::protocol::close;
+use crate::store::secrets::new_token;
+use crate::store::{JoinOutcome, JoinRequest, StoreError};
+
+/// A device that the store has taken in.
+struct Taken {
+    key_id: KeyId,
+    session: SessionNo,
+    name: String,
+    tags: Tags,
+    sample: Option<Sample>,
+    device_id: DeviceId,
+    modules: Modules,
+    sets: bool,
+    door: Recipient<ToDevice>,
+}
+
+impl Handler<Join> for RegistryActor {
+    type Result = ResponseActFuture<Self, Result<Joined, NotJoined>>;
+
+    fn handle(&mut self, join: Join, ctx: &mut Self::Context) -> Self::Result {
+        let (token, hash) = match join.auth {
+            DeviceAuth::Enrolment(_) => match new_token(TokenKind::Device) {
+                Ok((token, hash)) => (Some(token), hash),
+                Err(error) => {
+                    let trouble = NotJoined::Trouble(StoreError::Unavailable(error.to_string()));
+                    return Box::pin(actix::fut::ready(Err(trouble)));
+                }
+            },
+            DeviceAuth::Open | DeviceAuth::Device(..) => (None, Sha256Hex::of(b"")),
+        };
+        // By the order in which they came, whatever the order in which they are saved.
+        self.last_session += 1;
+        let (session, registry_address) = (SessionNo(self.last_session), ctx.address());
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let request = JoinRequest {
+            device_id: join.device_id.clone(),
+            auth: join.auth.clone(),
+            modules: join.modules.clone(),
+            sets: join.sets,
+            new_token_hash: hash,
+            now,
+        };
+        *self.joining.entry(join.device_id.clone()).or_default() += 1;
+        let saved = async move { store.join(request).await };
+        let taken = saved.into_actor(self).map(move |outcome, registry, _| {
+            registry.no_longer_joining(&join.device_id);
+            match outcome {
+                Ok(JoinOutcome::Joined { key_id, name, tags, sample, enrolled }) => {
+                    let token = token.filter(|_| enrolled);
+                    let Join { device_id, modules, sets, door, .. } = join;
+                    let arrival =
+                        registry.take_in(Taken { key_id, session, name, tags, sample, device_id, modules, sets, door });
+                    let seat = Seat { registry: registry_address, key_id, session, cause: ConnectionCause::Lost };
+                    Ok((Joined { seat, token }, arrival, registry.updater.clone()))
+                }
+                Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
+                Err(error) => Err(NotJoined::Trouble(error)),
+            }
+        });
+        let told = taken.then(|outcome, registry, _| {
+            async move {
+                let (joined, arrival, updater) = outcome?;
+                if let Some(arrival) = arrival {
+                    // The updater ends only with the server.
+                    let _ = updater.send(FleetEvent::Arrived(arrival)).await;
+                }
+                Ok(joined)
+            }
+            .into_actor(registry)
+        });
+        Box::pin(told)
+    }
+}
+
+impl RegistryActor {
+    /// The device is on disk: this connection is its one from now on, unless it said hello on a later one meanwhile.
+    fn take_in(&mut self, taken: Taken) -> Option<Arrival> {
+        let Taken { key_id, session, name, tags, sample, device_id, modules, sets, door } = taken;
+        if self.connected.get(&key_id).is_some_and(|connected| connected.session > session) {
+            send_away(door);
+            return None;
+        }
+        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, sets, door };
+        if let Some(before) = self.connected.insert(key_id, connected) {
+            info!(device_id = %before.device_id, "another connection took over");
+            if self.takeovers.count(self.clock.steady(), key_id) == CLONE_ALARM {
+                self.counts.add(Count::Clones);
+                warn!(device_id = %before.device_id, "two devices seem to have the same device_id: connections under it \
+                    take over from each other again and again");
+                self.raise_clone_alarm(key_id);
+            }
+            send_away(before.door);
+        }
+        self.tell_online(key_id, &device_id, true, Some(modules.clone()));
+        self.arrival(key_id, modules)
+    }
+
+    /// A hello has been saved, or not.
+    fn no_longer_joining(&mut self, device_id: &DeviceId) {
+        if let Some(count) = self.joining.get_mut(device_id) {
+            *count -= 1;
+            if *count == 0 {
+                self.joining.remove(device_id);
+            }
+        }
+    }
+}
+
+/// Tells a connection that another one took over: again and again while its mailbox is full, so that it never goes on
+/// beside its successor.
+fn send_away(door: Recipient<ToDevice>) {
+    let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
+    if let Err(SendError::Full(_)) = door.try_send(close) {
+        actix::spawn(async move {
+            tokio::time::sleep(BUSY_PAUSE).await;
+            send_away(door);
+        });
+    }
+}

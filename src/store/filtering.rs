@@ -1,0 +1,243 @@
+//! Filters as conditions of SQL, so that the database finds the devices and not a look at each.
+//!
+//! Versions are ordered by the domain: a module's versions are read, few as they are, and those that fit are named.
+//! What SQL would not answer as the domain does (parts of tags, whatever the case) has no condition; such filters
+//! are held against rows, see `matching`.
+
+use super::Outcome;
+use super::connection::Db;
+use super::dialect::{Sql, containing};
+use super::stored::parsed;
+use crate::domain::{
+    Comparison, Filter, FilterTree, ModuleName, NumberField, NumberTest, TextField, TextTest, Version, VersionTest,
+};
+
+/// How a condition names the device: for a count, the rows that fit lead to the devices; for a page in some order,
+/// the order does, and the plus keeps SQLite from doing it the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    Count,
+    Page,
+}
+
+impl For {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Count => "d.key_id",
+            Self::Page => "+d.key_id",
+        }
+    }
+}
+
+/// A filter's condition on `d`; `None` where there is none.
+pub(super) fn condition(db: &mut Db, filter: &Filter, purpose: For) -> Outcome<Option<Sql>> {
+    if !can_be_said(filter.tree()) {
+        return Ok(None);
+    }
+    let mut writer = Writer { db, key: purpose.key(), sql: Sql::default() };
+    writer.tree(filter.tree())?;
+    Ok(Some(writer.sql))
+}
+
+fn can_be_said(tree: &FilterTree) -> bool {
+    match tree {
+        FilterTree::Or(parts) | FilterTree::And(parts) => parts.iter().all(can_be_said),
+        FilterTree::Not(part) => can_be_said(part),
+        FilterTree::Text(TextField::Tag(_), TextTest::Contains(_)) => false,
+        FilterTree::Online(_) | FilterTree::Text(..) | FilterTree::Module(..) | FilterTree::Number(..) => true,
+    }
+}
+
+struct Writer<'a> {
+    db: &'a mut Db,
+    key: &'static str,
+    sql: Sql,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, text: &str) {
+        self.sql = std::mem::take(&mut self.sql).push(text);
+    }
+
+    fn bind(&mut self, value: impl Into<super::dialect::Value>) {
+        self.sql = std::mem::take(&mut self.sql).bind(value);
+    }
+
+    fn list<V: Into<super::dialect::Value>>(&mut self, values: impl IntoIterator<Item = V>) {
+        self.sql = std::mem::take(&mut self.sql).list(values);
+    }
+
+    fn tree(&mut self, tree: &FilterTree) -> Outcome<()> {
+        match tree {
+            FilterTree::Or(parts) => self.chain(parts, " OR "),
+            FilterTree::And(parts) => self.chain(parts, " AND "),
+            FilterTree::Not(part) => {
+                self.push("NOT (");
+                self.tree(part)?;
+                self.push(")");
+                Ok(())
+            }
+            FilterTree::Online(online) => {
+                self.push("d.online = ?");
+                self.bind(*online);
+                Ok(())
+            }
+            FilterTree::Text(field, test) => {
+                self.text(field, test);
+                Ok(())
+            }
+            FilterTree::Module(module, test) => self.module(module, test),
+            FilterTree::Number(field, test) => {
+                self.number(*field, test);
+                Ok(())
+            }
+        }
+    }
+
+    fn chain(&mut self, parts: &[FilterTree], join: &str) -> Outcome<()> {
+        for (index, part) in parts.iter().enumerate() {
+            self.push(if index == 0 { "(" } else { join });
+            self.push("(");
+            self.tree(part)?;
+            self.push(")");
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn text(&mut self, field: &TextField, test: &TextTest) {
+        let column = match field {
+            TextField::Tag(name) => return self.tag(name, test),
+            TextField::Id => "d.device_id",
+            TextField::Name => "d.name",
+        };
+        match test {
+            TextTest::Is(text) => {
+                self.push(&format!("{column} = ?"));
+                self.bind(text.as_str());
+            }
+            TextTest::IsNot(text) => {
+                self.push(&format!("{column} <> ?"));
+                self.bind(text.as_str());
+            }
+            TextTest::In(texts) => {
+                self.push(&format!("{column} IN "));
+                self.list(texts.iter().map(String::as_str));
+            }
+            TextTest::Contains(part) if part.contains('\n') => self.push("1 = 0"),
+            TextTest::Contains(part) => {
+                let (column, rest) = match field {
+                    // The lower-cased name stands before the line feed.
+                    TextField::Name => ("d.search_key", "\n%"),
+                    _ => ("LOWER(d.device_id)", ""),
+                };
+                self.push(&format!("{column} LIKE ? ESCAPE '!'"));
+                self.bind(format!("{}{rest}", containing(&part.to_lowercase())));
+            }
+            TextTest::Absent => self.push("1 = 0"),
+            TextTest::Present => self.push("1 = 1"),
+        }
+    }
+
+    fn tag(&mut self, name: &str, test: &TextTest) {
+        let not = matches!(test, TextTest::IsNot(_) | TextTest::Absent);
+        self.push(&format!("{} {}IN (SELECT key_id FROM device_tags WHERE name = ?", self.key, no(not)));
+        self.bind(name);
+        match test {
+            TextTest::Is(value) | TextTest::IsNot(value) => {
+                self.push(" AND value = ?");
+                self.bind(value.as_str());
+            }
+            TextTest::In(values) => {
+                self.push(" AND value IN ");
+                self.list(values.iter().map(String::as_str));
+            }
+            TextTest::Contains(_) | TextTest::Absent | TextTest::Present => {}
+        }
+        self.push(")");
+    }
+
+    fn module(&mut self, module: &ModuleName, test: &VersionTest) -> Outcome<()> {
+        // Of a device without the module: where it is meant, those with a version that is not meant are left out.
+        let without = test.matches(None);
+        let mut named: Vec<Version> = Vec::new();
+        for version in versions_of(self.db, module)? {
+            if test.matches(Some(&version)) != without {
+                named.push(version);
+            }
+        }
+        if named.is_empty() {
+            self.push(if without { "1 = 1" } else { "1 = 0" });
+            return Ok(());
+        }
+        self.push(&format!("{} {}IN (SELECT key_id FROM device_modules WHERE module = ?", self.key, no(without)));
+        self.bind(module.as_str());
+        self.push(" AND version IN ");
+        self.list(named.iter().map(Version::as_str));
+        self.push(")");
+        Ok(())
+    }
+
+    fn number(&mut self, field: NumberField, test: &NumberTest) {
+        let column = column(field);
+        let not = matches!(test, NumberTest::Absent | NumberTest::Compare(Comparison::IsNot, _));
+        self.push(&format!("{} {}IN (SELECT key_id FROM device_status WHERE {column}", self.key, no(not)));
+        match test {
+            NumberTest::Compare(how, number) => {
+                self.push(&format!(" {} ?", sign(*how)));
+                self.bind(Some(number.get()));
+            }
+            NumberTest::In(numbers) => {
+                self.push(" IN ");
+                self.list(numbers.iter().map(|number| Some(number.get())));
+            }
+            NumberTest::Absent | NumberTest::Present => self.push(" IS NOT NULL"),
+        }
+        self.push(")");
+    }
+}
+
+const fn no(not: bool) -> &'static str {
+    if not { "NOT " } else { "" }
+}
+
+const fn sign(how: Comparison) -> &'static str {
+    match how {
+        // What differs is what is not the same, and left out.
+        Comparison::Is | Comparison::IsNot => "=",
+        Comparison::Below => "<",
+        Comparison::AtMost => "<=",
+        Comparison::Above => ">",
+        Comparison::AtLeast => ">=",
+    }
+}
+
+const fn column(field: NumberField) -> &'static str {
+    match field {
+        NumberField::Cpu => "cpu_utilization",
+        NumberField::Load => "load_average",
+        NumberField::Temperature => "temperature",
+        NumberField::Disk => "disk_used_percent",
+        NumberField::Speed => "speed",
+        NumberField::Latitude => "latitude",
+        NumberField::Longitude => "longitude",
+    }
+}
+
+/// Every version of a module that any device runs, by leaps over the index: a row a version, not a row a device.
+pub(super) fn versions_of(db: &mut Db, module: &ModuleName) -> Outcome<Vec<Version>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+        version: Option<String>,
+    }
+    let mut found: Vec<Version> = Vec::new();
+    let mut last = String::new();
+    loop {
+        let sql = Sql::new("SELECT MIN(version) AS version FROM device_modules WHERE module = ? AND version > ?");
+        let rows: Vec<Row> = sql.bind(module.as_str()).bind(last.as_str()).load(db)?;
+        let Some(version) = rows.into_iter().next().and_then(|row| row.version) else { return Ok(found) };
+        found.push(parsed(&version)?);
+        last = version;
+    }
+}

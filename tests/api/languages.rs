@@ -1,0 +1,68 @@
+//! Pages in the reader's language, and what a page says of a form.
+
+use fleetward::domain::Role;
+
+use crate::helpers::{bearer, spawn_app};
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+#[test]
+fn a_page_speaks_the_chosen_language_or_else_the_browsers() {
+    let app = spawn_app();
+    let page = |headers: &[(&str, &str)]| app.send("GET", "/login", headers, Vec::new()).expect(200).text();
+    assert!(page(&[]).contains("<html lang=\"en\""));
+    let chinese = page(&[("accept-language", "de, zh-TW;q=0.9, en;q=0.5")]);
+    assert!(chinese.contains("<html lang=\"zh-CN\"") && chinese.contains("密码"), "{chinese}");
+    let chosen = [("accept-language", "zh-CN"), ("cookie", "fleetward_language=en")];
+    assert!(page(&chosen).contains("Password"));
+    assert!(page(&[("cookie", "fleetward_language=xx")]).contains("<html lang=\"en\""));
+}
+
+#[test]
+fn a_reader_chooses_a_language_and_comes_back_to_the_page() {
+    let app = spawn_app();
+    let choose = |body: &str| app.send("POST", "/language", &[FORM], body.as_bytes().to_vec()).expect(303);
+    let reply = choose("language=zh-CN&here=/devices?q=1");
+    assert_eq!(reply.header("location"), "/devices?q=1");
+    assert!(reply.header("set-cookie").starts_with("fleetward_language=zh-CN;"));
+    let elsewhere = choose("language=klingon&here=//evil.example");
+    assert_eq!(elsewhere.header("location"), "/");
+    assert!(elsewhere.header("set-cookie").contains("Max-Age=0"));
+}
+
+#[test]
+fn what_is_wrong_with_a_form_is_said_in_the_pages_language() {
+    let app = spawn_app();
+    let auth = bearer(&app.token(Role::Operator));
+    app.upload(&app.token(Role::Operator), "app1", "2", b"two").expect(201);
+    let body = "version.app1=2&target=filter&filter=online+and&max_in_flight=0&status_rules=mqtt+%3D+(";
+    let headers = [FORM, ("authorization", auth.as_str()), ("accept-language", "zh")];
+    let page = app.send("POST", "/rollouts/plan", &headers, body.as_bytes().to_vec()).expect(422).text();
+    for said in ["第 11 个字符处", "必须在 1 到 100000 之间，不能是 0", "不是有效的正则表达式"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    for kept in ["value=\"online and\"", "mqtt &#x3D; ("] {
+        assert!(page.contains(kept), "{kept}: {page}");
+    }
+}
+
+#[test]
+fn a_form_counts_the_terminals_that_fit_what_was_typed_so_far() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.upload(&token, "app1", "2", b"two").expect(201);
+    for (id, region) in [("t-1", "north east"), ("t-2", "north east"), ("t-3", "west")] {
+        app.device(id, &[("app1", "1")]);
+        app.json("PATCH", &format!("/api/v1/devices/{id}"), &token, &serde_json::json!({"tags": {"region": region}}))
+            .expect(200);
+    }
+    let auth = bearer(&token);
+    let headers = [FORM, ("authorization", auth.as_str())];
+    let count = |body: &str| app.send("POST", "/rollouts/new", &headers, body.as_bytes().to_vec()).expect(200).text();
+    assert!(count("target=tags&tags=region%3Dnorth+east").contains("2 terminals fit now"));
+    assert!(count("target=device_ids&device_ids=t-3,t-4").contains("1 terminal fits now"));
+    assert!(count("target=filter&filter=module.app1+%3C+2").contains("3 terminals fit now"));
+    assert!(count("target=filter&filter=").contains("how many terminals fit"));
+    assert!(count("target=filter&filter=online+and").contains("at 11"));
+}

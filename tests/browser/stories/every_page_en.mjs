@@ -1,0 +1,4 @@
+// Every page, in English.
+import { everyPage } from "../every_page.mjs";
+
+export default (place) => everyPage(place, "en-GB");
