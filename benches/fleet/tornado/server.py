@@ -103,6 +103,9 @@ class Device(tornado.websocket.WebSocketHandler):
 
 
 class Update(tornado.web.RequestHandler):
+    def get(self):
+        self.write({"devices": len(DEVICES)})
+
     def post(self):
         offer = {"app_name": "app1", "version": "2.0.0", "size": 1024, "sha256": "0" * 64}
         message = {"type": "update_list", "rollout_id": 1, "update_list": [offer]}
