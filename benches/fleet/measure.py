@@ -148,7 +148,7 @@ def push(sizes, say):
     """Package bytes: few large ones, and many small ones."""
     found, troubles = {}, {}
     for label, size, connections in sizes.pushes:
-        folder = Path(servers.PROGRAMS["folder"]) / f"push-{label}"
+        folder = Path(servers.PROGRAMS["folder"]) / f"push-{size}-{connections}"
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         (folder / "package").write_bytes(bytes(size))
