@@ -156,7 +156,7 @@ mod tests {
             manifest: None,
             allow_rollback: false,
         };
-        let mut job = Job::offered(&offer, None, clock::now());
+        let mut job = Job::offered(&offer, Some(Version::new("1").unwrap()), clock::now());
         job.package_is_bad = bad;
         job
     }

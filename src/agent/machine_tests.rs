@@ -168,7 +168,8 @@ fn a_failed_trial_brings_the_old_version_back_and_says_why() {
     let mut device = Device::new(Some("1"), Some(Act::Prove));
     device.install(Some("1"), usize::MAX);
     assert_eq!(device.outcomes, [Outcome::RolledBack]);
-    assert_eq!(device.acts[5..], [Act::Prove, Act::StopNew, Act::SwitchBack, Act::StartOld, Act::Tidy]);
+    let back = [Act::Prove, Act::StopNew, Act::SwitchBack, Act::StartOld, Act::ProveOld, Act::Tidy];
+    assert_eq!(device.acts[5..], back);
 }
 
 #[test]

@@ -113,8 +113,9 @@ async fn the_program_in_c_plus_plus_is_understood() {
     let (bench, socket) = device().await;
     let program = bench.folder.path().join("app");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/device/app_socket.cpp");
-    let built = Command::new("g++").args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&program).arg(source);
-    assert!(built.status().unwrap().success());
+    let mut compiler = Command::new("g++");
+    compiler.args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&program).arg(source);
+    assert!(compiler.status().unwrap().success());
     let agent = bench.start();
     let (mut session, _) = bench.welcome().await;
     let child = Command::new(&program).arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
