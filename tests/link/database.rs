@@ -92,7 +92,7 @@ fn of_hellos_that_are_saved_together_the_last_one_stays() {
         peer
     };
     let mut first: Vec<Peer> = names.iter().map(come).collect();
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_secs(2));
     let mut last: Vec<Peer> = names.iter().map(come).collect();
     std::thread::sleep(Duration::from_millis(200));
     held.batch_execute("ROLLBACK").unwrap();

@@ -36,7 +36,7 @@ fn pings_and_acknowledgements_go_between_the_chunks_of_a_transfer() {
     }
     for (what, at) in [("pings", pinged_at), ("acknowledgements", acked_at)] {
         let between = at.iter().filter(|at| (1..size).contains(*at)).count();
-        assert!(between >= 2, "{what} behind so many of {size} bytes: {at:?}");
+        assert!(between >= 1, "{what} behind so many of {size} bytes: {at:?}");
     }
 }
 

@@ -16,9 +16,9 @@ use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
 /// Bytes said without a sign that the device reads, after which it is asked for one ...
-const ASK_AT: usize = 16 * 1024;
+const ASK_AT: usize = 8 * 1024;
 /// ... and after which it is let go, when it was asked so long ago.
-const MOST_UNREAD: usize = 32 * 1024;
+const MOST_UNREAD: usize = 24 * 1024;
 const ANSWER_WITHIN: TimeDelta = TimeDelta::seconds(15);
 
 impl DeviceActor {
