@@ -34,9 +34,9 @@ FULL = {
 }
 QUICK = {
     "quick": True, "devices": 200, "rounds": 1, "settle": "200ms", "measure": "1s", "settle_spread": "1s",
-    "measure_spread": "2s", "fleet": 400, "connect_rate": 2000,
+    "measure_spread": "2s", "fleet": 200, "connect_rate": 2000,
     "pushes": [("1 MiB x 4", MIB, 4), ("64 KiB x 50", 65536, 50)],
-    "curve": {"SQLite": [50, 100, 300], "MariaDB": [50, 100]},
+    "curve": {"SQLite": [50, 100, 200], "MariaDB": [50, 100]},
 }
 
 

@@ -1,5 +1,6 @@
 """The parts of the benchmark. Each takes the sizes it is to work with, and gives figures; what fails is said."""
 
+import itertools
 import json
 import statistics
 import time
@@ -199,8 +200,13 @@ def pushed(server, size, connections, wanted):
     return {"gb_per_s": summary["package_bytes"] / summary["package_s"] / 1e9}
 
 
+# Each run has source addresses of its own: ports of the one before may still be taken for a minute.
+subnets = itertools.count(1)
+
+
 def spread(devices, sizes, say, database=None):
     """So many devices at the default interval, over as many server processes as it takes."""
+    subnet = next(subnets)
     counts = []
     left = devices
     while left > 0:
@@ -217,7 +223,7 @@ def spread(devices, sizes, say, database=None):
             def run(number):
                 options = ["--connect-rate", rate, "--settle", sizes.settle_spread, "--measure", sizes.measure_spread]
                 first = number * A_PROCESS + 1
-                source = f"127.0.1.{number + 1}"
+                source = f"127.0.{subnet}.{number + 1}"
                 return servers.simulate(opened[number], counts[number], *options, "--duration", "150s", first=first,
                                         source=source)
 

@@ -110,8 +110,6 @@ async fn dial(request: &Request, source: Option<IpAddr>) -> Result<TcpStream, Er
     let target = lookup_host((host, port)).await?.find(|target| target.is_ipv4() == source.is_ipv4());
     let target = target.ok_or_else(|| io::Error::other("the server has no address of the kind of --source"))?;
     let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Several servers may be visited from one port.
-    socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::new(source, 0))?;
     Ok(socket.connect(target).await?)
 }
