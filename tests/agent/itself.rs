@@ -1,10 +1,8 @@
 //! The agent moves itself: the real program, the launcher that is shipped, and something that starts it again.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -12,38 +10,56 @@ use crate::bench::{Bench, Package, Session, current};
 
 /// Starts the launcher again whenever it ends, as systemd does.
 struct Starter {
-    stop: Arc<AtomicBool>,
-    child: Arc<Mutex<Option<Child>>>,
+    running: Arc<Mutex<Running>>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Running {
+    stop: bool,
+    id: u32,
 }
 
 impl Starter {
     fn start(mut command: Command) -> Self {
-        let (stop, child) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
-        let (stopped, running) = (Arc::clone(&stop), Arc::clone(&child));
+        let running = Arc::new(Mutex::new(Running { id: 0, stop: false }));
+        let (now, told) = (Arc::clone(&running), std::sync::mpsc::channel());
         let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::SeqCst) {
-                *running.lock().unwrap() = Some(command.spawn().unwrap());
-                let ended = || running.lock().unwrap().as_mut().unwrap().try_wait().unwrap().is_some();
-                while !ended() {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
+            loop {
+                let mut child = {
+                    let mut running = now.lock().unwrap();
+                    if running.stop {
+                        return;
+                    }
+                    let child = command.spawn().unwrap();
+                    running.id = child.id();
+                    child
+                };
+                // Whoever started it may have gone meanwhile.
+                let _ = told.0.send(());
+                child.wait().unwrap();
             }
         });
-        Self { stop, child, thread: Some(thread) }
+        told.1.recv().unwrap();
+        Self { running, thread: Some(thread) }
     }
 
     /// What runs now.
     fn program(&self) -> PathBuf {
-        let id = self.child.lock().unwrap().as_ref().unwrap().id();
+        let id = self.running.lock().unwrap().id;
         std::fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default()
     }
 }
 
 impl Drop for Starter {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        let _ = self.child.lock().unwrap().as_mut().unwrap().kill();
+        {
+            let mut running = self.running.lock().unwrap();
+            running.stop = true;
+            let id = rustix::process::Pid::from_raw(i32::try_from(running.id).unwrap()).unwrap();
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        }
         self.thread.take().unwrap().join().unwrap();
     }
 }
