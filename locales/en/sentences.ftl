@@ -74,6 +74,10 @@ sentence-reason-no-space = no_space
 sentence-reason-incompatible = incompatible
 sentence-reason-known-bad = known_bad
 sentence-reason-bad-signature = bad_signature
+sentence-why-set = All its modules change together or none does, and it waits for { $module }: { $why }
+sentence-reason-set = all or nothing, and { $module }: { $reason }
+sentence-reason-sets-not-supported = sets_not_supported
+sentence-attention = must be one of { $words }
 sentence-needs = needs { $what }
 
 ## What cannot be done with an update

@@ -1,6 +1,6 @@
 # 升级任务页面及相关页面共用的文字。
 rollout-before = （此前：{ $version }）
-rollout-for = ，面向
+rollout-for = 适用于
 rollout-started = <bdi>{ $name }</bdi> 于 { $at } 创建
 rollout-approved-by = 由 <bdi>{ $name }</bdi> 批准
 rollout-lower-allowed = 允许降到较低版本

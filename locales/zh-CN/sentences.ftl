@@ -73,6 +73,10 @@ sentence-reason-no-space = 存储空间不足
 sentence-reason-incompatible = 与该终端不兼容
 sentence-reason-known-bad = 曾试装该版本但未成功
 sentence-reason-bad-signature = 签名不受信任
+sentence-why-set = 各模块要求全有或全无，正在等待 { $module }：{ $why }
+sentence-reason-set = 要求全有或全无，而 { $module }：{ $reason }
+sentence-reason-sets-not-supported = 终端程序不支持将多个模块作为一组安装
+sentence-attention = 必须是以下之一：{ $words }
 sentence-needs = 需要 { $what }
 
 ## What cannot be done with an update

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::assets::Assets;
 use super::words::{Language, Words, WordsError, grouped};
@@ -46,7 +47,12 @@ struct Loaded {
     registries: Arc<[Handlebars<'static>; 2]>,
     /// When the newest of the files was changed; `None` where that is not known.
     changed: Option<u64>,
+    /// When that was looked at.
+    looked: Instant,
 }
+
+/// How often a change on the disk is looked for: it takes reading every file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Templates {
     /// Reads all templates. In a build for development, they are read again when one of them changed.
@@ -54,7 +60,7 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Broken`] with the template's name and place.
     pub fn new(assets: Arc<Assets>) -> Result<Self, TemplateError> {
-        let loaded = Loaded { registries: Arc::new(read_all(&assets)?), changed: changed() };
+        let loaded = Loaded { registries: Arc::new(read_all(&assets)?), changed: changed(), looked: Instant::now() };
         Ok(Self { assets, loaded: RwLock::new(loaded), follows: cfg!(debug_assertions) })
     }
 
@@ -68,10 +74,14 @@ impl Templates {
 
     fn registries(&self) -> Result<Arc<[Handlebars<'static>; 2]>, TemplateError> {
         if self.follows {
-            let changed = changed();
             let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
-            if loaded.changed != changed {
-                *loaded = Loaded { registries: Arc::new(read_all(&self.assets)?), changed };
+            if loaded.looked.elapsed() > LOOK_EVERY {
+                let changed = changed();
+                loaded.looked = Instant::now();
+                if loaded.changed != changed {
+                    loaded.registries = Arc::new(read_all(&self.assets)?);
+                    loaded.changed = changed;
+                }
             }
         }
         Ok(self.loaded.read().unwrap_or_else(PoisonError::into_inner).registries.clone())

@@ -175,13 +175,6 @@ impl Confirm {
     /// The plan of a request, with the form that made it.
     #[must_use]
     pub fn new(plan: Plan, request: &RolloutRequest, carried: Vec<(String, String)>) -> Self {
-        let reasons = [
-            ExclusionReason::SameVersion,
-            ExclusionReason::NewerAlready,
-            ExclusionReason::Quarantined,
-            ExclusionReason::RequirementNotMet,
-        ];
-        let count = |reason| ReasonCount { reason, count: plan.excluded.iter().filter(|e| e.reason == reason).count() };
         let rollbacks = |device: &&PlannedDevice| device.modules.iter().any(|module| module.rollback);
         Self {
             carried: carried.into_iter().map(|(name, value)| Carried { name, value }).collect(),
@@ -198,12 +191,25 @@ impl Confirm {
             rollbacks: plan.changes.iter().filter(rollbacks).count(),
             bytes_to_send: plan.bytes,
             stages: (1..).zip(&plan.stages).map(|(number, n)| StageWords { number, devices: *n }).collect(),
-            reasons: reasons.into_iter().map(count).filter(|reason| reason.count > 0).collect(),
+            reasons: reasons(&plan.excluded),
             excluded: plan.excluded.len(),
             changes: plan.changes.into_iter().take(SHOWN).map(ChangeRow::from).collect(),
             exclusions: plan.excluded.into_iter().take(SHOWN).map(ExclusionRow::from).collect(),
         }
     }
+}
+
+/// Why modules are left out, and how many for each reason; the most frequent first.
+fn reasons(excluded: &[Exclusion]) -> Vec<ReasonCount> {
+    let mut counts: Vec<ReasonCount> = Vec::new();
+    for exclusion in excluded {
+        match counts.iter_mut().find(|known| known.reason == exclusion.reason) {
+            Some(known) => known.count += 1,
+            None => counts.push(ReasonCount { reason: exclusion.reason, count: 1 }),
+        }
+    }
+    counts.sort_by_key(|known| std::cmp::Reverse(known.count));
+    counts
 }
 
 impl From<PlannedDevice> for ChangeRow {

@@ -3,7 +3,8 @@
 /// What the names of such messages begin with.
 const PREFIX: &str = "sentence-";
 
-/// Every sentence that is known: those that begin with a word of their own first, and of these the longest.
+/// Every sentence that is known: those that begin with a word of their own first, which fit fewer texts, and of
+/// these the ones with the most words.
 pub(super) struct Sentences(Vec<Known>);
 
 struct Known {
@@ -26,10 +27,8 @@ impl Sentences {
         let lines = files.iter().flat_map(|(_, text)| text.lines());
         let named = lines.filter(|line| line.starts_with(PREFIX)).filter_map(|line| line.split_once(" = "));
         let mut known: Vec<Known> = named.map(|(message, sentence)| Known::new(message, sentence)).collect();
-        known.sort_by_key(|known| {
-            let begins_open = known.words.first().is_none_or(String::is_empty);
-            (begins_open, std::cmp::Reverse(known.words.iter().map(String::len).sum::<usize>()))
-        });
+        let own = |known: &Known| known.words.iter().map(String::len).sum::<usize>();
+        known.sort_by_key(|known| (known.words[0].is_empty(), std::cmp::Reverse(own(known))));
         Self(known)
     }
 
