@@ -51,7 +51,7 @@ const FILTERS: [&str; 46] = [
     "name ~ ärg",
     "name ~ _",
     "name ~ %",
-    "name ~ !",
+    "name ~ \"!\"",
     "name ~ t-0",
     "name = bus_7",
     "name != bus_7",

@@ -7,7 +7,7 @@ use super::filter_box::FilterBox;
 use super::fleet_columns::Column;
 use super::form::{Pairs, query};
 use super::shell::shown;
-use crate::domain::{Attention, Filter, ModuleName, Version};
+use crate::domain::{Attention, Filter, FilterTree, ModuleName, Version};
 use crate::store::{DeviceQuery, DeviceSort};
 
 /// Most columns that can be chosen.
@@ -206,7 +206,7 @@ impl Asked {
         };
         let before = self.filter.text.trim();
         let text = match Filter::parse(before) {
-            Ok(filter) if filter.reading().contains(" or ") => format!("({before}) and {condition}"),
+            Ok(filter) if matches!(filter.tree(), FilterTree::Or(_)) => format!("({before}) and {condition}"),
             _ if before.is_empty() => condition,
             _ => format!("{before} and {condition}"),
         };
