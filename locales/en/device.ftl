@@ -60,7 +60,6 @@ chart-scale = scale { $bottom } to { $top }
 chart-empty = No numbers in this span.
 chart-zoom = Drag over a chart to look closer.
 chart-back = The whole span
-chart-lost = The numbers could not be fetched.
 
 ## The last report
 report-made = Reported

@@ -57,7 +57,6 @@ chart-scale = 刻度 { $bottom } 到 { $top }
 chart-empty = 此时间范围内没有数据。
 chart-zoom = 在图表上拖动可以放大。
 chart-back = 完整范围
-chart-lost = 无法获取数据。
 
 ## 最近上报
 report-made = 上报时间

@@ -12,8 +12,10 @@ use tracing::warn;
 
 use super::WebState;
 use crate::domain::{AttentionLimits, Timestamp};
-use crate::store::{FleetState, ModuleSummary, StoreError};
+use crate::store::{FleetState, ModuleSummary, RolloutSummary, StoreError};
 
+/// Rollouts that are summed up.
+const ROLLOUTS: u32 = 50;
 /// A count that took longer is not waited for, where there is an older one.
 const SLOW: Duration = Duration::from_millis(50);
 /// ... unless the older one is older than this: nobody has looked for a while.
@@ -29,6 +31,8 @@ pub struct Counted {
     pub modules: Vec<ModuleSummary>,
     /// Names with values.
     pub tags: Vec<(String, String)>,
+    /// The newest, with the sum of their assignments.
+    pub rollouts: Vec<RolloutSummary>,
     made: Instant,
     took: Duration,
 }
@@ -88,12 +92,15 @@ pub async fn counted(state: &web::Data<WebState>) -> Result<Arc<Counted>, StoreE
 
 async fn count(state: &WebState) -> Result<Arc<Counted>, StoreError> {
     let (at, made) = (state.clock.now(), Instant::now());
-    let (fleet, modules, tags) = futures_util::try_join!(
+    let (fleet, modules, tags, rollouts) = futures_util::try_join!(
         state.store.fleet_state(at, limits(state)),
         state.store.modules(),
-        state.store.tag_values()
+        state.store.tag_values(),
+        state.store.rollouts(None, ROLLOUTS)
     )?;
-    let counted = Arc::new(Counted { at, fleet, modules, tags, made, took: made.elapsed() });
+    // The first page needs no place, so that none can be wrong.
+    let rollouts = rollouts.map(|page| page.items).unwrap_or_default();
+    let counted = Arc::new(Counted { at, fleet, modules, tags, rollouts, made, took: made.elapsed() });
     state.counts.keep(&counted);
     Ok(counted)
 }

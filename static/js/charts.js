@@ -26,6 +26,13 @@ let asked = 0;
 
 const colour = (name) => getComputedStyle(section).getPropertyValue(name).trim();
 
+/** Hours within a day, dates beyond it, as the page's language writes them. */
+function moments(span) {
+  const parts = span[1] - span[0] > 90000 ? { month: "numeric", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, parts);
+  return (_, splits) => splits.map((at) => format.format(at * 1000));
+}
+
 function options(kind, width, span) {
   const [line, grid, soft] = [colour(`--chart-${kind}`), colour("--line"), colour("--soft")];
   const axis = { stroke: soft, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "11px system-ui" };
@@ -38,9 +45,9 @@ function options(kind, width, span) {
       x: { range: () => span },
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), ["cpu", "disk"].includes(kind) ? Math.max(100, high ?? 0) : Math.max(1, (high ?? 0) * 1.1)] },
     },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 46 }],
+    axes: [{ ...axis, space: 70, values: moments(span) }, { ...axis, size: 46 }],
     series: [
-      { value: (_, at) => (at === null ? "" : written(new Date(at * 1000))) },
+      { label: section.dataset.at, value: (_, at) => (at === null ? "" : written(new Date(at * 1000))) },
       { label: section.dataset[kind], stroke: line, width: 1.5, points: { size: 4 }, value: (_, v) => (v === null || v === undefined ? "–" : v.toFixed(1)) },
     ],
     hooks: {

@@ -17,8 +17,6 @@ use crate::web::fleet_counts::counted;
 
 /// A count that is older is shown with its time.
 const STALE: TimeDelta = TimeDelta::seconds(5);
-/// Rollouts looked at for what is under way and what went wrong.
-const ROLLOUTS: u32 = 50;
 
 /// What happened lately that is shown.
 const ACTIVITY: usize = 12;
@@ -167,15 +165,14 @@ impl Attention {
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) -> Answer {
     let now = state.clock.now();
     let store = &state.store;
-    let (counted, rollouts, course, packages, newest) = futures_util::try_join!(
+    let (counted, course, packages, newest) = futures_util::try_join!(
         counted(&state),
-        store.rollouts(None, ROLLOUTS),
         store.fleet_course(now - Day::SPAN),
         store.packages(None, None, ACTIVITY as u32),
         store.newest_devices(NEW_DEVICES),
     )?;
-    let (rollouts, packages) = (rollouts?.items, packages?.items);
-    let fleet = &counted.fleet;
+    let packages = packages?.items;
+    let (fleet, rollouts) = (&counted.fleet, &counted.rollouts);
     let attention: Vec<Attention> = rollouts.iter().filter_map(Attention::of).collect();
     let troubles: Vec<Trouble> =
         fleet.attention.iter().map(|(what, count)| Trouble { what: *what, count: *count }).collect();
@@ -191,7 +188,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         troubles,
         attention,
         day: Day::new(&course, FleetPoint { at: now, online: fleet.online, devices: fleet.devices }),
-        activity: activity(&rollouts, &packages, &newest),
+        activity: activity(rollouts, &packages, &newest),
         trouble: state.fleet.trouble().as_deref().map(shown),
         warnings: state.fleet.warnings().to_vec(),
         server_url: server_url(&request, &state),
