@@ -24,7 +24,7 @@ export async function fill(place, { terminals = 12 } = {}) {
   const done = await start([{ name: "app1", version: "1.1.0" }], { target: { tags: { region: "east" } } });
   await place.until("the first update is over", async () =>
     (await server.api("GET", `/rollouts/${done.id}`)).state === "completed", 90);
-  const paused = await start([{ name: "app2", version: "2.1.0" }], { policy: { health_window_s: 3600 } });
+  const paused = await start([{ name: "app2", version: "2.1.0" }], { policy: { health_window_s: 600 } });
   await server.api("POST", `/rollouts/${paused.id}/pause`);
   server.command(["enrolment-token", "create", "--uses", "3", "--expires", "24h"]);
   assert.ok(first);
