@@ -172,7 +172,9 @@ function takeOver(fresh) {
 async function refresh() {
   lastRefresh = Date.now();
   try {
-    const address = new URL(location.href);
+    // The answer to a form stands under an address that only takes forms.
+    const here = new URL(document.body.dataset.here, location.origin);
+    const address = here.pathname === location.pathname ? new URL(location.href) : here;
     if (!wantsRows) {
       address.searchParams.set("part", "counts");
     }
