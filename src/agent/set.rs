@@ -85,7 +85,8 @@ impl Job {
         staged.into_iter().find(|job| Some(&job.module) == self.blamed.as_ref()).unwrap_or(self)
     }
 
-    /// What is to be told of each package when it is over.
+    /// What is to be told of each package when it is over; first of the one that it failed for, so that nobody takes
+    /// another for the cause.
     #[must_use]
     pub fn results(&self, outcome: Outcome) -> Vec<Untold> {
         let culprit = self.culprit();
@@ -101,7 +102,10 @@ impl Job {
             outcome => told(&job.module, &job.version, outcome),
         });
         let to_come = self.set.iter().flat_map(|set| &set.to_come);
-        done.chain(to_come.map(|name| told(&name.module, &name.version, Outcome::Failed))).collect()
+        let mut all: Vec<Untold> =
+            done.chain(to_come.map(|name| told(&name.module, &name.version, Outcome::Failed))).collect();
+        all.sort_by_key(|told| told.module != culprit.module);
+        all
     }
 }
 

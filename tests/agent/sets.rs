@@ -76,7 +76,8 @@ async fn when_one_of_a_set_is_not_well_all_go_back_and_only_that_one_is_known_as
         let reply = offer(&mut session, &set).await;
         let results = push(&mut session, &set, &reply).await;
         assert_eq!(outcomes(&results), ["rolled_back", "rolled_back"], "{results:?}");
-        assert!(results[0]["error"].as_str().unwrap().starts_with("app2 8: "), "{results:?}");
+        assert_eq!(results[0]["app_name"], "app2", "the one to blame is told first: {results:?}");
+        assert!(results[1]["error"].as_str().unwrap().starts_with("app2 8: "), "{results:?}");
         assert!(!bench.app1().join("current").exists() && !bench.folder.path().join("app2/current").exists());
     }
     assert_eq!(reasons(&offer(&mut session, &set).await), ["set_incomplete", "known_bad"]);
