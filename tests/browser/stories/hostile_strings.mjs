@@ -5,7 +5,7 @@ import { PAYLOADS, connectHostile } from "../hostile.mjs";
 
 const isInert = async (page, what) => {
   const found = await page.evaluate(() => ({
-    owned: globalThis.owned, title: document.title.includes("owned"),
+    owned: globalThis.owned, title: document.title === "owned",
     markup: [...document.querySelectorAll("[data-owned], main script, main style, main link:not([rel=stylesheet][href^='/static/']), main iframe")].map((e) => e.outerHTML.slice(0, 200)),
     addresses: [...document.querySelectorAll("a[href], form[action]")].map((e) => e.getAttribute("href") ?? e.getAttribute("action"))
       .filter((address) => /^\s*(javascript|data):|evil\.example/i.test(address)),

@@ -12,15 +12,19 @@ async function weigh(place, page, path) {
   await session.send("Network.enable");
   let bytes = 0;
   let requests = 0;
+  let last = Date.now();
   const kept = [];
-  session.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; requests += 1; });
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; requests += 1; last = Date.now(); });
   session.on("Network.responseReceived", ({ response }) => {
     if (response.url.includes("/static/") && !response.fromDiskCache) {
       kept.push([response.url, response.headers]);
     }
   });
   await page.goto(`${place.origin}${path}`, { waitUntil: "load" });
-  await page.waitForTimeout(300);
+  // What a page fetches only when it is looked at belongs to it.
+  while (Date.now() - last < 1000) {
+    await page.waitForTimeout(100);
+  }
   await session.detach();
   return { bytes, requests, kept };
 }
