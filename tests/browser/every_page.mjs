@@ -7,7 +7,7 @@ import { fill } from "./fleet.mjs";
 const EMPTY = { "empty overview": "/", "empty devices": "/devices", "empty packages": "/packages", "empty rollouts": "/rollouts", "empty rollout-new": "/rollouts/new" };
 
 async function look(place, locale, pages) {
-  const light = await place.person("anna", { locale, colorScheme: "light" });
+  const light = await place.person("anna", { locale, colorScheme: "light", reducedMotion: "reduce" });
   const found = [];
   const note = async (what, act) => act().catch((error) => found.push(`${what}: ${error.message}`));
   for (const [name, path] of Object.entries(pages)) {

@@ -5,12 +5,13 @@ import { PAYLOADS, connectHostile } from "../hostile.mjs";
 
 const isInert = async (page, what) => {
   const found = await page.evaluate(() => ({
-    owned: globalThis.owned, title: document.title === "owned",
+    owned: globalThis.owned,
     markup: [...document.querySelectorAll("[data-owned], main script, main style, main link:not([rel=stylesheet][href^='/static/']), main iframe")].map((e) => e.outerHTML.slice(0, 200)),
-    addresses: [...document.querySelectorAll("a[href], form[action]")].map((e) => e.getAttribute("href") ?? e.getAttribute("action"))
-      .filter((address) => /^\s*(javascript|data):|evil\.example/i.test(address)),
+    addresses: [...document.querySelectorAll("a[href], form[action]")]
+      .filter((e) => new URL(e.getAttribute("href") ?? e.getAttribute("action"), location.href).origin !== location.origin)
+      .map((e) => e.outerHTML.slice(0, 200)),
   }));
-  assert.deepEqual(found, { owned: undefined, title: false, markup: [], addresses: [] }, what);
+  assert.deepEqual(found, { owned: undefined, markup: [], addresses: [] }, what);
 };
 
 export default async function story(place) {

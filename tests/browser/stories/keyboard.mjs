@@ -8,10 +8,12 @@ const shown = (page) => page.evaluate(() => {
   return document.activeElement === document.body || style.outlineStyle !== "none" || style.boxShadow !== "none";
 });
 
+const focused = (page) => page.evaluate(() => document.activeElement.outerHTML.slice(0, 200));
+
 async function tabTo(page, selector) {
   for (let presses = 0; presses < 80; presses += 1) {
     await page.keyboard.press("Tab");
-    assert.ok(await shown(page), `the focus is not to be seen on ${await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200))}`);
+    assert.ok(await shown(page), `the focus is not to be seen on ${await focused(page)}`);
     if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) {
       return;
     }
@@ -54,7 +56,7 @@ export default async function story(place) {
     await place.open(page, path);
     for (let presses = 0; presses < 25; presses += 1) {
       await page.keyboard.press("Tab");
-      assert.ok(await shown(page), `${path}: the focus is lost`);
+      assert.ok(await shown(page), `${path}: the focus is not to be seen on ${await focused(page)}`);
     }
   }
 }

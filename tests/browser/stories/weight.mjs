@@ -12,18 +12,36 @@ async function weigh(place, page, path) {
   await session.send("Network.enable");
   let bytes = 0;
   let requests = 0;
-  let last = Date.now();
+  const open = new Set();
   const kept = [];
-  session.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; requests += 1; last = Date.now(); });
-  session.on("Network.responseReceived", ({ response }) => {
+  // A program for development asks for its own files again; a release, whose files are kept for ever, does not.
+  const unchanged = new Set();
+  session.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    // The live stream stays open.
+    if (!request.url.includes("/api/v1/live")) {
+      open.add(requestId);
+    }
+  });
+  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    bytes += unchanged.has(requestId) ? 0 : encodedDataLength;
+    requests += 1;
+    open.delete(requestId);
+  });
+  session.on("Network.loadingFailed", ({ requestId }) => open.delete(requestId));
+  session.on("Network.responseReceived", ({ requestId, response }) => {
+    if (response.url.includes("/static/dev/") && response.status === 304) {
+      unchanged.add(requestId);
+    }
     if (response.url.includes("/static/") && !response.fromDiskCache) {
       kept.push([response.url, response.headers]);
     }
   });
   await page.goto(`${place.origin}${path}`, { waitUntil: "load" });
-  // What a page fetches only when it is looked at belongs to it.
-  while (Date.now() - last < 1000) {
+  // What a page fetches after it has loaded counts too: quiet is half a second without anything under way.
+  let quiet = 0;
+  for (let looks = 0; looks < 200 && quiet < 5; looks += 1) {
     await page.waitForTimeout(100);
+    quiet = open.size ? 0 : quiet + 1;
   }
   await session.detach();
   return { bytes, requests, kept };
