@@ -48,7 +48,8 @@ impl Reporter {
     /// load of its own.
     fn begins_a_group(&mut self) {
         self.reports(0);
-        std::thread::sleep(Duration::from_millis(300));
+        let sent = Instant::now();
+        eventually("a group is ripe after 50 ms, and has been taken", || sent.elapsed() > Duration::from_millis(300));
     }
 
     fn reports(&mut self, length: usize) {
