@@ -69,6 +69,8 @@ pub enum CloseCause {
     Silent,
     /// Too many messages that could not be taken.
     BadMessages,
+    /// Hellos without end.
+    Hellos,
     /// A binary frame from a device.
     Binary,
 }
@@ -87,6 +89,11 @@ pub struct SessionLimits {
 const BAD_MESSAGES: usize = 10;
 /// ... within this many seconds.
 const BAD_MESSAGES_WITHIN_S: i64 = 60;
+
+/// Most hellos ...
+const HELLOS: u32 = 120;
+/// ... within this many seconds: one after each of many modules, and not those of a program that has lost its way.
+const HELLOS_WITHIN_S: i64 = 60;
 
 #[derive(Debug)]
 enum Push {
@@ -110,6 +117,8 @@ pub struct Session {
     heard: Timestamp,
     device: Option<DeviceId>,
     bad: VecDeque<Timestamp>,
+    /// Hellos, and since when they are counted.
+    hellos: (u32, Timestamp),
     pace: Pace,
     /// The `update_list` that waits for its reply.
     asked: Option<OfferSpeech>,
@@ -132,6 +141,7 @@ impl Session {
             heard: now,
             device: None,
             bad: VecDeque::new(),
+            hellos: (0, now),
             pace: Pace::new(limits.messages_per_s, limits.messages_burst, now),
             asked: None,
             to_ask: VecDeque::new(),
@@ -172,6 +182,14 @@ impl Session {
 
     /// The device says who it is and what it runs.
     pub fn hello(&mut self, now: Timestamp, device_id: DeviceId, modules: Modules) {
+        let (hellos, since) = self.hellos;
+        self.hellos = match now - since < TimeDelta::seconds(HELLOS_WITHIN_S) {
+            true => (hellos + 1, since),
+            false => (1, now),
+        };
+        if self.hellos.0 > HELLOS {
+            return self.out.push(SessionEffect::Close(CloseCause::Hellos));
+        }
         match &self.device {
             None => {
                 self.device = Some(device_id.clone());

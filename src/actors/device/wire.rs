@@ -90,6 +90,7 @@ pub(super) fn close_of(cause: CloseCause) -> (u16, &'static str) {
         CloseCause::NoHello => (close::POLICY, "no hello in time"),
         CloseCause::Silent => (close::POLICY, "nothing was heard for too long"),
         CloseCause::BadMessages => (close::POLICY, "too many messages that cannot be read"),
+        CloseCause::Hellos => (close::POLICY, "too many hellos"),
         CloseCause::Binary => (close::UNSUPPORTED, "devices send text"),
     }
 }
