@@ -59,7 +59,7 @@ impl Engine {
         for row in self.course(id).map(|course| course.rows_of(key).to_vec()).unwrap_or_default() {
             let decision = self.decide_row(step, id, &row);
             let full = self.course(id).is_none_or(|course| self.full(step, course, key).is_some());
-            let busy = step.leases.get(&(key, row.module.clone())).is_some_and(|holder| *holder != id);
+            let busy = Self::is_busy_elsewhere(step, id, &row);
             let Some(course) = self.courses.get_mut(&id) else { return moved };
             match decision {
                 Some(Decision::Offer) => {

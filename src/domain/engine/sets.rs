@@ -24,6 +24,10 @@ impl Engine {
         let waiting = |other: &&Assignment| other.state == S::Waiting && other.module != row.module;
         course.rows_of(row.key_id).iter().filter(waiting).find_map(|other| {
             match self.decide_alone(step, id, other)? {
+                // Another rollout brought it there, and may yet see it fail and go back.
+                Decision::Nothing(Reason::UpToDate) if Self::is_busy_elsewhere(step, id, other) => {
+                    Some((other.module.clone(), Reason::BusyElsewhere))
+                }
                 Decision::Offer | Decision::Nothing(Reason::UpToDate) => None,
                 Decision::Nothing(reason) => Some((other.module.clone(), reason)),
             }

@@ -22,7 +22,7 @@ impl Engine {
             return None;
         }
         let known = self.online.get(&key)?;
-        let longitude = self.vitals.get(&key).and_then(|vitals| vitals.sample.longitude);
+        let longitude = known.readings.as_ref().and_then(|last| last.sample.longitude);
         opens_at(windows, &Zone::of(&known.tags, longitude), now)
     }
 
@@ -68,6 +68,11 @@ impl Engine {
         Some(held.map_or(decision, |(module, why)| Decision::Nothing(Reason::WaitsFor(module, Box::new(why)))))
     }
 
+    /// Whether another rollout is changing this module of the device.
+    pub(super) fn is_busy_elsewhere(step: &Step, id: RolloutId, row: &Assignment) -> bool {
+        step.leases.get(&(row.key_id, row.module.clone())).is_some_and(|holder| *holder != id)
+    }
+
     /// As if the other modules of the device were no matter.
     pub(super) fn decide_alone(&self, step: &Step, id: RolloutId, row: &Assignment) -> Option<Decision> {
         let course = self.course(id)?;
@@ -85,7 +90,7 @@ impl Engine {
             assignment: row,
             full: self.full(step, course, row.key_id),
             opens_at: self.shut_until(course, row.key_id, step.now),
-            busy_elsewhere: step.leases.get(&(row.key_id, row.module.clone())).is_some_and(|holder| *holder != id),
+            busy_elsewhere: Self::is_busy_elsewhere(step, id, row),
             unmet: unmet.as_ref(),
             condition: condition.map(|(asks, _)| asks),
         };

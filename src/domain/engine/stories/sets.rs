@@ -199,3 +199,18 @@ fn one_of_a_set_that_cannot_go_yet_holds_the_others() {
     assert_eq!(why, Reason::WaitsFor(module(1), Box::new(Reason::BusyElsewhere)));
     assert!(why.sentence().contains("it waits for app2: Another rollout is changing this module."));
 }
+
+#[test]
+fn what_another_rollout_has_just_brought_holds_the_set_until_it_is_verified_there() {
+    let mut w = world(0..1);
+    let older = w.begin(2, 1, policy());
+    w.wants_both();
+    w.tells(1, Doing::Installed);
+    let id = w.begin(2, 2, set());
+    w.running.get_mut(&KeyId(0)).unwrap().insert(module(1), v(2));
+    w.hello(KeyId(0), false);
+    assert_eq!((w.rows[&(older, KeyId(0), module(1))].state, w.states(id, 0)), (S::Verifying, [S::Waiting; 2]));
+    w.pass(5);
+    assert_eq!(w.rows[&(older, KeyId(0), module(1))].state, S::Verified);
+    assert_eq!(w.states(id, 0), [S::Offered, S::Verifying]);
+}
