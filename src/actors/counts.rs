@@ -1,4 +1,5 @@
-//! What the link had to do to protect itself, counted since the start.
+//! What the actors count where it happens, so that the metrics ask no actor: one that waits for the disk would keep
+//! them waiting too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +15,12 @@ struct Numbers {
     held_off: AtomicU64,
     clones: AtomicU64,
     slow_transfers: AtomicU64,
+    connections: AtomicU64,
+    rollouts_live: AtomicU64,
+    writing: AtomicU64,
 }
 
-/// What is counted.
+/// What is counted: since the start, what the link had to do to protect itself; and as it is now.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Count {
     /// A device said too much, and was read later.
@@ -29,6 +33,12 @@ pub(super) enum Count {
     Clones,
     /// A transfer was ended for its slowness.
     SlowTransfer,
+    /// Now: devices that are connected.
+    Connections,
+    /// Now: rollouts that may still change devices.
+    RolloutsLive,
+    /// Now: reports of the group that is being written.
+    Writing,
 }
 
 impl Counts {
@@ -39,11 +49,19 @@ impl Counts {
             Count::HeldOff => &self.0.held_off,
             Count::Clones => &self.0.clones,
             Count::SlowTransfer => &self.0.slow_transfers,
+            Count::Connections => &self.0.connections,
+            Count::RolloutsLive => &self.0.rollouts_live,
+            Count::Writing => &self.0.writing,
         }
     }
 
     pub fn add(&self, what: Count) {
         self.of(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many it is now.
+    pub fn set(&self, what: Count, now: usize) {
+        self.of(what).store(now as u64, Ordering::Relaxed);
     }
 
     pub fn get(&self, what: Count) -> u64 {

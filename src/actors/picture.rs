@@ -1,8 +1,6 @@
 //! What the actors are at, for the metrics and for people.
 
 use super::counts::Count;
-use super::registry::CountConnections;
-use super::updater::CountLive;
 use super::{Fleet, PoisonError};
 
 /// See the module.
@@ -15,6 +13,8 @@ pub struct Picture {
     pub intake_waiting: usize,
     /// What is left out for want of room in the intake: 0 is nothing, 5 is all that can be.
     pub load: u8,
+    /// Reports of the group that is being written.
+    pub reports_writing: usize,
     pub reports_stored: u64,
     pub transfers_active: usize,
     pub transfers_limit: usize,
@@ -38,21 +38,24 @@ pub struct Picture {
 
 impl Fleet {
     /// What the actors are at.
-    pub async fn picture(&self) -> Picture {
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        let now = |what| usize::try_from(self.counts.get(what)).unwrap_or(usize::MAX);
         let (reports_stored, trouble) = {
             let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
             (logger.stored, logger.trouble.clone())
         };
         Picture {
-            connections: self.registry.send(CountConnections).await.unwrap_or_default(),
+            connections: now(Count::Connections),
             intake_reports: self.intake.queued(),
             intake_capacity: self.intake.capacity(),
             intake_waiting: self.intake.waiting(),
             load: self.load() as u8,
+            reports_writing: now(Count::Writing),
             reports_stored,
             transfers_active: self.feed.transfers_active(),
             transfers_limit: self.transfers_limit,
-            rollouts_live: self.updater.send(CountLive).await.unwrap_or_default(),
+            rollouts_live: now(Count::RolloutsLive),
             messages_slowed: self.counts.get(Count::Slowed),
             link_faults: self.counts.get(Count::Fault),
             flapping_refused: self.counts.get(Count::HeldOff),

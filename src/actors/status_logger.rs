@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
+use super::counts::{Count, Counts};
 use super::intake::{Intake, Queued};
 use super::watch::Watch;
 use super::{Feed, FleetEvent};
@@ -63,6 +64,7 @@ pub struct Reports {
     /// Whose reports the updater wants, and where they go.
     pub watch: Arc<Watch>,
     pub updater: mpsc::Sender<FleetEvent>,
+    pub(super) counts: Counts,
 }
 
 /// How long the charted numbers are kept.
@@ -102,11 +104,21 @@ impl StatusLoggerActor {
         state: Arc<Mutex<LoggerState>>,
     ) -> Self {
         let log = Arc::new(Mutex::new(log));
-        let Reports { queue, intake, watch, updater } = reports;
+        let Reports { queue, intake, watch, updater, counts } = reports;
         let (store_of_writer, log_of_writer) = (store.clone(), Arc::clone(&log));
         let runs = HashMap::new();
-        let writer =
-            Writer { queue, intake, store: store_of_writer, log: log_of_writer, feed, state, watch, updater, runs };
+        let writer = Writer {
+            queue,
+            intake,
+            store: store_of_writer,
+            log: log_of_writer,
+            feed,
+            state,
+            watch,
+            updater,
+            counts,
+            runs,
+        };
         Self { writer: Some(writer), store, log, clock, keep, finished: None, stop: None }
     }
 
@@ -199,6 +211,7 @@ struct Writer {
     state: Arc<Mutex<LoggerState>>,
     watch: Arc<Watch>,
     updater: mpsc::Sender<FleetEvent>,
+    counts: Counts,
     /// Which numbers of a run are on disk.
     runs: HashMap<(KeyId, BootId), SeqSet>,
 }
@@ -259,7 +272,10 @@ impl Writer {
         self.load_runs(group).await.map_err(|error| error.to_string())?;
         let (batch, runs) = self.batch(group);
         if !batch.reports.is_empty() {
-            self.commit(batch).await?;
+            self.counts.set(Count::Writing, group.len());
+            let committed = self.commit(batch).await;
+            self.counts.set(Count::Writing, 0);
+            committed?;
         }
         self.runs.extend(runs);
         Ok(())

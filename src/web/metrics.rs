@@ -35,6 +35,7 @@ fn describe() {
     describe_gauge!("fleetward_connections", "Devices connected.");
     describe_gauge!("fleetward_intake_reports", "Reports that wait for the disk.");
     describe_gauge!("fleetward_intake_capacity", "Reports that may wait for the disk.");
+    describe_gauge!("fleetward_reports_writing", "Reports of the group that is being written.");
     describe_counter!("fleetward_reports_stored_total", "Reports on disk.");
     describe_gauge!("fleetward_transfers_active", "Package transfers under way.");
     describe_gauge!("fleetward_transfers_limit", "Package transfers allowed at once.");
@@ -75,6 +76,7 @@ impl Metrics {
             gauge!("fleetward_connections").set(picture.connections as f64);
             gauge!("fleetward_intake_reports").set(picture.intake_reports as f64);
             gauge!("fleetward_intake_capacity").set(picture.intake_capacity as f64);
+            gauge!("fleetward_reports_writing").set(picture.reports_writing as f64);
             counter!("fleetward_reports_stored_total").absolute(picture.reports_stored);
             gauge!("fleetward_transfers_active").set(picture.transfers_active as f64);
             gauge!("fleetward_transfers_limit").set(picture.transfers_limit as f64);
@@ -103,7 +105,7 @@ pub async fn show(request: HttpRequest, state: web::Data<WebState>) -> Answer {
     if access::who(&request).is_none() && !is_local(&request) {
         return Err(ApiError::not_signed_in());
     }
-    let text = state.metrics.text(&state.fleet.picture().await, state.gates.most_devices());
+    let text = state.metrics.text(&state.fleet.picture(), state.gates.most_devices());
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }
 

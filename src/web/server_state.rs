@@ -101,7 +101,7 @@ impl ServerState {
     /// # Errors
     /// None that the page could not show; see [`ApiError`].
     pub async fn read(state: &WebState) -> Result<Self, ApiError> {
-        let picture = state.fleet.picture().await;
+        let picture = state.fleet.picture();
         let (database, disk) = (database(state).await, disk(state).await);
         let limits = &state.config.limits;
         Ok(Self {

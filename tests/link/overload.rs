@@ -44,12 +44,11 @@ impl Reporter {
         assert_eq!(server.fleet.load(), Load::of(u32::try_from(to).unwrap()));
     }
 
-    /// One report that the logger has in its hands when the others come: they are another group, with a look at the
-    /// load of its own.
-    fn begins_a_group(&mut self) {
+    /// One report that is being written when the others come: they are another group, with a look at the load of its
+    /// own.
+    fn begins_a_group(&mut self, server: &Server) {
         self.reports(0);
-        let sent = Instant::now();
-        eventually("a group is ripe after 50 ms, and has been taken", || sent.elapsed() > Duration::from_millis(300));
+        eventually("a group is being written", || server.metric("fleetward_reports_writing") == 1.0);
     }
 
     fn reports(&mut self, length: usize) {
@@ -103,14 +102,14 @@ fn live_goes_first_then_history_then_transfers_then_connections_then_speed_and_n
     assert_eq!((shown(), samples(&server)), (1, 1), "in calm times everything is told");
 
     let held = Held::take(&server);
-    reporter.begins_a_group();
+    reporter.begins_a_group(&server);
     reporter.fills(&server, 0, 55);
     held.give_back();
     reporter.is_acknowledged(&server);
     assert_eq!((shown(), samples(&server)), (0, 57), "at 55 % open pages are not told, and charts are");
 
     let held = Held::take(&server);
-    reporter.begins_a_group();
+    reporter.begins_a_group(&server);
     reporter.fills(&server, 0, 65);
     at_65.wants_app1();
     assert_eq!(at_65.said()["type"], "package", "at 65 % transfers begin");

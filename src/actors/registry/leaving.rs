@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::{Leave, RETRY_PAUSE, RegistryActor};
 use crate::actors::FleetEvent;
+use crate::actors::counts::Count;
 use crate::domain::{ConnectionCause, DeviceId, KeyId};
 use crate::store::StoreError;
 
@@ -17,6 +18,7 @@ impl Handler<Leave> for RegistryActor {
             return;
         }
         let Some(gone) = self.connected.remove(&key_id) else { return };
+        self.counts.set(Count::Connections, self.connected.len());
         self.tell_online(key_id, &gone.device_id, false, None);
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
         if self.joining.contains_key(&gone.device_id) {

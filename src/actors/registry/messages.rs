@@ -120,8 +120,3 @@ pub struct Drain {
     /// Devices come back within this many seconds.
     pub window_s: u32,
 }
-
-/// How many devices are connected.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountConnections;
