@@ -78,8 +78,9 @@ export class Server {
   }
 
   /** Simulated terminals that take updates. */
-  simulate(count, { modules = ["app1=1.0.0", "app2=2.0.0"], token = this.enrolment() } = {}) {
+  simulate(count, { modules = ["app1=1.0.0", "app2=2.0.0"], token = this.enrolment(), prefix = "sim-", failRate = 0 } = {}) {
     const args = ["simulate", "--server", this.origin, "--token", token, "--devices", String(count), "--interval", "2s"];
+    args.push("--prefix", prefix, "--fail-rate", String(failRate));
     const child = start(this.binary, [...args, ...modules.flatMap((module) => ["--module", module])]);
     this.children.push(child);
     return child;

@@ -1,5 +1,5 @@
-// An update from the file to the last terminal: uploaded, planned, watched, paused and resumed; one that fails stops
-// itself; and one that went through is rolled back.
+// An update from the file to the last terminal: uploaded, planned, watched, paused and resumed; and one that went through
+// is rolled back.
 import assert from "node:assert/strict";
 
 const COUNT = 6;
