@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use fleetward::domain::{
     Answer, Arrival, Assignment, Candidate, Counts, DeviceId, Doing, Effects, Engine, KeyId, ModuleName, Modules,
-    OpenCourse, Policy, Release, Requirements, Rollout, RolloutId, RolloutPackage, RolloutRequest, RolloutState,
-    Sample, SessionNo, Sha256Hex, Stage, Tags, Target, Timestamp, Turn, Version, Vitals, plan,
+    OpenCourse, Policy, Readings, Release, Requirements, Rollout, RolloutId, RolloutPackage, RolloutRequest,
+    RolloutState, SessionNo, Sha256Hex, Stage, Tags, Target, Timestamp, Turn, Version, Vitals, plan,
 };
 
 const SIZES: [i64; 3] = [1_000, 10_000, 100_000];
@@ -155,7 +155,7 @@ fn hello(engine: &mut Engine, key: i64, running: &str) -> Effects {
         tags: Tags::new(),
         session: SessionNo(1),
         modules: [(module(), version(running))].into(),
-        sample: None,
+        readings: None,
         sets: false,
     };
     engine.arrived(at(2), arrival)
@@ -169,6 +169,6 @@ fn update(engine: &mut Engine, key: i64) {
         black_box(engine.did(now, key_id, &module, &version, doing));
     }
     black_box(hello(engine, key, "2.0.0"));
-    let vitals = Vitals { at: now, sample: Sample::default(), status: Vec::new() };
+    let vitals = Vitals { at: now, readings: Readings::default(), status: Vec::new() };
     black_box(engine.reported(now, key_id, vitals));
 }

@@ -20,7 +20,7 @@ new-tags-help = One name=value a line.
 new-tags-known = There are:
 new-target-filter = Those that fit a filter
 new-filter-label = Filter
-new-filter-help = Fields: id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk, speed, latitude, longitude.
+new-filter-help = Fields: id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk, speed, latitude, longitude, location, report.FIELD.
 new-target-group = A saved group
 new-group-label = Group
 new-target-ids = These terminals, by device_id

@@ -150,7 +150,16 @@ sentence-filter-text-signs = =, !=, ~ or in
 sentence-filter-version-signs = =, !=, <, <=, >, >=, ~ or in
 sentence-filter-number-signs = =, !=, <, <=, >, >= or in
 sentence-filter-comma = `,` or `)`
-sentence-filter-fields = id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk or speed
+sentence-filter-fields = id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk, speed, location or report.FIELD
+sentence-filter-place-signs = in, = none or != none
+sentence-filter-area = circle(LATITUDE, LONGITUDE, KILOMETRES) or polygon(LATITUDE, LONGITUDE, ...)
+sentence-filter-kilometres = kilometres, above 0 and at most 20016
+sentence-filter-latitude = a latitude from -90 to 90
+sentence-filter-longitude = a longitude from -180 to 180
+sentence-filter-comma-longitude = `,` and the longitude
+sentence-filter-comma-kilometres = `,` and the kilometres around it
+sentence-filter-third-corner = `,` and another corner: a polygon has three or more
+sentence-filter-last-corner = `)`, or `,` and another corner: at most { $most }
 sentence-filter-word = a word, a sign or a text in quotes
 
 ## What is well

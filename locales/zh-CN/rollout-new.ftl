@@ -14,7 +14,7 @@ new-tags-help = 每行一个“名称=值”。
 new-tags-known = 现有标签：
 new-target-filter = 符合筛选条件的终端
 new-filter-label = 筛选条件
-new-filter-help = 可用字段：id、name、online、offline、tag.名称、module.名称、cpu、load、temperature、disk、speed、latitude、longitude。
+new-filter-help = 可用字段：id、name、online、offline、tag.名称、module.名称、cpu、load、temperature、disk、speed、latitude、longitude、location、report.字段。
 new-target-group = 已保存的分组
 new-group-label = 分组
 new-target-ids = 指定的终端（按终端 ID）

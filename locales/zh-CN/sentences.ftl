@@ -149,7 +149,16 @@ sentence-filter-text-signs = =、!=、~ 或 in
 sentence-filter-version-signs = =、!=、<、<=、>、>=、~ 或 in
 sentence-filter-number-signs = =、!=、<、<=、>、>= 或 in
 sentence-filter-comma = `,` 或 `)`
-sentence-filter-fields = id、name、online、offline、tag.名称、module.名称、cpu、load、temperature、disk 或 speed
+sentence-filter-fields = id、name、online、offline、tag.名称、module.名称、cpu、load、temperature、disk、speed、location 或 report.字段
+sentence-filter-place-signs = in、= none 或 != none
+sentence-filter-area = circle(纬度, 经度, 公里数) 或 polygon(纬度, 经度, ...)
+sentence-filter-kilometres = 公里数，大于 0 且不超过 20016
+sentence-filter-latitude = -90 到 90 的纬度
+sentence-filter-longitude = -180 到 180 的经度
+sentence-filter-comma-longitude = `,` 和经度
+sentence-filter-comma-kilometres = `,` 和半径公里数
+sentence-filter-third-corner = `,` 和下一个顶点：多边形至少有三个顶点
+sentence-filter-last-corner = `)`，或 `,` 和下一个顶点：最多 { $most } 个
 sentence-filter-word = 一个词、符号或加引号的文本
 
 ## What is well

@@ -25,10 +25,10 @@ mod updater;
 mod watch;
 mod way_back;
 
-use self::counts::Counts;
+use self::counts::{Count, Counts};
 use self::device::Links;
 use self::intake::Intake;
-use self::registry::{CountConnections, Disconnect, Drain, Refresh, RegistryActor};
+use self::registry::{Disconnect, Drain, Refresh, RegistryActor};
 use self::status_logger::{Finish, LoggerState, Reports, StatusLoggerActor};
 use self::updater::{Explain, Forget, Free, Retry, Start, Steer, TakeBack, UpdaterActor, UpdaterParts};
 use self::watch::Watch;
@@ -144,19 +144,23 @@ impl Fleet {
         let (intake, report_queue) = Intake::new(config.limits.intake_reports, config.limits.intake_bytes);
         let registry = {
             let (store, clock, feed, events) = (store.clone(), clock.clone(), feed.clone(), events.clone());
-            let actor = RegistryActor::new(store, clock, feed, events, counts.clone());
+            let actor = RegistryActor::new(store, clock, feed, events, counts.clone(), watch.clone());
             RegistryActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
-        let updater = {
-            let (store, clock, feed, registry) = (store.clone(), clock.clone(), feed.clone(), registry.clone());
-            let (watch, fleet_limit, approval) =
-                (watch.clone(), config.rollouts.max_in_flight, config.rollouts.approval);
-            let events = event_queue;
-            let parts =
-                UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, fleet_limit, approval };
-            let actor = UpdaterActor::new(parts);
-            UpdaterActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
-        };
+        let updater = UpdaterActor::new(UpdaterParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            feed: feed.clone(),
+            registry: registry.clone(),
+            events: event_queue,
+            open,
+            strikes,
+            watch: watch.clone(),
+            counts: counts.clone(),
+            fleet_limit: config.rollouts.max_in_flight,
+            approval: config.rollouts.approval,
+        });
+        let updater = UpdaterActor::start_in_arbiter(&Arbiter::new().handle(), |_| updater);
         let logger_state = Arc::new(Mutex::new(LoggerState::default()));
         let logger = {
             let history = &config.history;
@@ -164,7 +168,7 @@ impl Fleet {
                 Keep { days: history.keep_days, thin_after_h: history.thin_after_h, thin_step_s: history.thin_step_s };
             let (store, feed, clock, state) = (store.clone(), feed.clone(), clock.clone(), logger_state.clone());
             let (intake, updater) = (intake.clone(), events.clone());
-            let queue = Reports { queue: report_queue, intake, watch, updater };
+            let queue = Reports { queue: report_queue, intake, watch, updater, counts: counts.clone() };
             let actor = StatusLoggerActor::new(queue, store, log, feed, clock, keep, state);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
@@ -356,7 +360,7 @@ impl Fleet {
     pub fn held_off(&self, auth: &DeviceAuth) -> Option<u32> {
         let DeviceAuth::Device(key_id, _) = auth else { return None };
         let held = self.links.flapping().held_off(self.clock.steady(), &Caller::Device(*key_id));
-        held.inspect(|_| self.counts.add(counts::Count::HeldOff))
+        held.inspect(|_| self.counts.add(Count::HeldOff))
     }
 
     /// Makes a device's connection of an HTTP upgrade whose token was checked: the answer to `GET /ws`.
@@ -375,7 +379,7 @@ impl Fleet {
     pub async fn drain(&self, window_s: u32, patience: std::time::Duration) {
         let drained = async {
             let _ = self.registry.send(Drain { window_s }).await;
-            while self.registry.send(CountConnections).await.is_ok_and(|left| left > 0) {
+            while self.counts.get(Count::Connections) > 0 {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         };

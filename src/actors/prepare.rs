@@ -1,11 +1,11 @@
 //! From what an admin asks for to a rollout that is written down: checks, plan, rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{FieldError, RolloutError};
 use crate::domain::{
-    Assignment, AssignmentState, Candidate, Counts, DeviceId, KeyId, OpenCourse, Plan, Policy, Release, Rollout,
-    RolloutId, RolloutPackage, RolloutRequest, RolloutState, Target, Timestamp, Turn, plan,
+    Assignment, AssignmentState, Candidate, Counts, DeviceId, Filter, KeyId, OpenCourse, Plan, Policy, Readings,
+    Release, Rollout, RolloutId, RolloutPackage, RolloutRequest, RolloutState, Target, Timestamp, Turn, plan,
 };
 use crate::store::{NewRollout, Store, StoreError};
 
@@ -17,6 +17,8 @@ pub(super) struct Ready {
     pub open: OpenCourse,
     /// Since when those of them that are offline are.
     pub away: Vec<(KeyId, Timestamp)>,
+    /// What those of them that are online reported last, where the policy asks for that.
+    pub readings: HashMap<KeyId, Readings>,
 }
 
 /// A plan, and what it rests on.
@@ -207,9 +209,25 @@ pub(super) async fn write_plan(
         turns.entry(row.key_id).or_insert(Turn::new(row.stage));
     }
     let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
-    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
+    let rows: Vec<Assignment> = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
     let rollout = Rollout { id, ..rollout };
-    Ok(Ready { open: OpenCourse { rollout, rows, tallies, turns, recent_starts: Vec::new() }, away })
+    let readings = readings(store, &request.policy, &rows, &away).await?;
+    Ok(Ready { open: OpenCourse { rollout, rows, tallies, turns, recent_starts: Vec::new() }, away, readings })
+}
+
+/// What the devices of these rows reported last, where a policy asks for that: nobody has watched them so far.
+pub(super) async fn readings(
+    store: &Store,
+    policy: &Policy,
+    rows: &[Assignment],
+    away: &[(KeyId, Timestamp)],
+) -> Result<HashMap<KeyId, Readings>, StoreError> {
+    if !policy.asks_for_readings() {
+        return Ok(HashMap::new());
+    }
+    let away: HashSet<KeyId> = away.iter().map(|(key, _)| *key).collect();
+    let keys: BTreeSet<KeyId> = rows.iter().map(|row| row.key_id).filter(|key| !away.contains(key)).collect();
+    store.readings(keys.into_iter().collect(), policy.only_when.as_ref().is_some_and(Filter::asks_for_fields)).await
 }
 
 fn tally(rows: &[Assignment]) -> Vec<(u32, Counts)> {

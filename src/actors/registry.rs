@@ -8,6 +8,7 @@ mod leaving;
 mod messages;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::dev::SendError;
@@ -17,15 +18,14 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::counts::Counts;
+use super::watch::Watch;
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
-use crate::domain::{Arrival, DeviceId, KeyId, LiveEvent, Modules, Recently, Sample, SessionNo, Speech, Tags};
+use crate::domain::{Arrival, DeviceId, KeyId, LiveEvent, Modules, Readings, Recently, SessionNo, Speech, Tags};
 use crate::protocol::close;
 use crate::store::Store;
 
-pub use self::messages::{
-    CountConnections, Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice,
-};
+pub use self::messages::{Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice};
 
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
@@ -49,8 +49,6 @@ struct Connected {
     device_id: DeviceId,
     name: String,
     tags: Tags,
-    /// The numbers of the last report at its hello.
-    sample: Option<Sample>,
     session: SessionNo,
     /// Whether it takes several packages all or not at all.
     sets: bool,
@@ -69,12 +67,20 @@ pub struct RegistryActor {
     last_session: i64,
     counts: Counts,
     takeovers: Recently<KeyId>,
+    watch: Arc<Watch>,
 }
 
 impl RegistryActor {
     /// A registry of nobody yet.
     #[must_use]
-    pub fn new(store: Store, clock: Clock, feed: Feed, updater: mpsc::Sender<FleetEvent>, counts: Counts) -> Self {
+    pub(super) fn new(
+        store: Store,
+        clock: Clock,
+        feed: Feed,
+        updater: mpsc::Sender<FleetEvent>,
+        counts: Counts,
+        watch: Arc<Watch>,
+    ) -> Self {
         Self {
             store,
             clock,
@@ -85,6 +91,7 @@ impl RegistryActor {
             last_session: 0,
             counts,
             takeovers: Recently::new(TimeDelta::minutes(CLONE_ALARM_WITHIN_MIN)),
+            watch,
         }
     }
 
@@ -102,7 +109,7 @@ impl RegistryActor {
         self.feed.tell(LiveEvent::Device { key_id, device_id: device_id.clone(), online, since, modules });
     }
 
-    fn arrival(&self, key_id: KeyId, modules: Modules) -> Option<Arrival> {
+    fn arrival(&self, key_id: KeyId, modules: Modules, readings: Option<Box<Readings>>) -> Option<Arrival> {
         let connected = self.connected.get(&key_id)?;
         Some(Arrival {
             key_id,
@@ -111,7 +118,7 @@ impl RegistryActor {
             tags: connected.tags.clone(),
             session: connected.session,
             modules,
-            sample: connected.sample,
+            readings,
             sets: connected.sets,
         })
     }
@@ -163,13 +170,19 @@ impl Handler<Rejoin> for RegistryActor {
         connected.sets = sets;
         let device_id = connected.device_id.clone();
         self.tell_online(key_id, &device_id, true, Some(modules.clone()));
-        let Some(arrival) = self.arrival(key_id, modules.clone()) else { return Box::pin(async {}) };
+        let Some(mut arrival) = self.arrival(key_id, modules.clone(), None) else { return Box::pin(async {}) };
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
+        let asks_for_readings = self.watch.asks_for_readings();
         Box::pin(async move {
             // Saved before the updater acts on it; tried until it is.
             while let Err(error) = store.set_modules(key_id, modules.clone(), now).await {
                 warn!(%key_id, %error, "versions could not be saved yet");
                 tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            if asks_for_readings {
+                // Where they can't be read, those of its last hello or report count.
+                let read = store.readings(vec![key_id], true).await.ok();
+                arrival.readings = read.and_then(|mut read| read.remove(&key_id)).map(Box::new);
             }
             // The updater ends only with the server.
             let _ = updater.send(FleetEvent::Arrived(arrival)).await;
@@ -210,9 +223,9 @@ impl Handler<Refresh> for RegistryActor {
                 if let Some(connected) = registry.connected.get_mut(&key_id) {
                     connected.name = device.name;
                     connected.tags = device.tags;
-                    connected.sample = device.status.map(|status| status.report.sample());
                 }
-                if let Some(arrival) = registry.arrival(key_id, device.modules) {
+                let readings = device.status.map(|status| Box::new(Readings::of(&status.report)));
+                if let Some(arrival) = registry.arrival(key_id, device.modules, readings) {
                     let updater = registry.updater.clone();
                     // The updater ends only with the server.
                     let told = async move { updater.send(FleetEvent::Arrived(arrival)).await };
@@ -231,13 +244,5 @@ impl Handler<Drain> for RegistryActor {
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
         let doors = self.connected.values().map(|connected| connected.door.clone()).collect();
         self.drain_batch(doors, drain.window_s, ctx);
-    }
-}
-
-impl Handler<CountConnections> for RegistryActor {
-    type Result = usize;
-
-    fn handle(&mut self, _: CountConnections, _: &mut Self::Context) -> usize {
-        self.connected.len()
     }
 }

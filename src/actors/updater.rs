@@ -15,8 +15,9 @@ mod outbox;
 mod steering;
 
 use self::outbox::Outbox;
-pub use self::steering::{CountLive, Explain, Forget, Free, Retry, Start, Steer, Steering, TakeBack, TakenBack};
+pub use self::steering::{Explain, Forget, Free, Retry, Start, Steer, Steering, TakeBack, TakenBack};
 use super::Feed;
+use super::counts::{Count, Counts};
 use super::registry::{RegistryActor, Say};
 use super::watch::Watch;
 use crate::clock::Clock;
@@ -65,6 +66,7 @@ pub struct UpdaterActor {
     outbox: Outbox,
     saving: bool,
     watch: Arc<Watch>,
+    counts: Counts,
     approval: bool,
 }
 
@@ -80,6 +82,7 @@ pub struct UpdaterParts {
     pub strikes: Vec<Strike>,
     /// Whose reports the updater wants.
     pub watch: Arc<Watch>,
+    pub(super) counts: Counts,
     /// Assignments of all rollouts that may be under way at once.
     pub fleet_limit: Option<u32>,
     /// Whether a second person must agree to a rollout.
@@ -90,7 +93,8 @@ impl UpdaterActor {
     /// An updater that takes up what the last life left open.
     #[must_use]
     pub fn new(parts: UpdaterParts) -> Self {
-        let UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, fleet_limit, approval } = parts;
+        let UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, counts, fleet_limit, approval } =
+            parts;
         let (mut engine, mut outbox) = (Engine::new(fleet_limit, strikes), Outbox::default());
         for open in open {
             let id = open.rollout.id;
@@ -98,7 +102,18 @@ impl UpdaterActor {
             outbox.add(engine.take_up(clock.now(), open));
             watch.add(engine.watched(id));
         }
-        Self { store, clock, feed, registry, events: Some(events), engine, outbox, saving: false, watch, approval }
+        let events = Some(events);
+        let updater =
+            Self { store, clock, feed, registry, events, engine, outbox, saving: false, watch, counts, approval };
+        updater.look_at_rollouts();
+        updater
+    }
+
+    /// A rollout began, or is another.
+    fn look_at_rollouts(&self) {
+        self.watch.ask_for_readings(self.engine.asks_for_readings());
+        let live = self.engine.rollouts().filter(|rollout| rollout.state.is_live()).count();
+        self.counts.set(Count::RolloutsLive, live);
     }
 
     fn on_event(&mut self, event: FleetEvent, ctx: &mut Context<Self>) {
@@ -120,6 +135,9 @@ impl UpdaterActor {
     fn carry_out(&mut self, effects: Effects, ctx: &mut Context<Self>) {
         for key in effects.assignments.iter().map(|row| row.key_id) {
             self.watch.set(key, self.engine.watches(key));
+        }
+        if !effects.rollouts.is_empty() {
+            self.look_at_rollouts();
         }
         self.outbox.add(effects);
         self.save(ctx);

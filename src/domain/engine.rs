@@ -24,9 +24,9 @@ pub use self::event::{Answer, Arrival, Doing};
 use super::course::{Course, Leases, Move, Step, Strikes};
 use super::{
     Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, ExclusionReason, Facts, KeyId, Limit,
-    ModuleName, Modules, OfferSpeech, OpenCourse, QUARANTINE_AFTER, Reason, Release, Rollout, RolloutId, RolloutState,
-    Sample, SessionNo, Speech, Standing, Strike, Subject, Tags, Target, Timestamp, Version, Vitals, Zone, compare,
-    decide, opens_at,
+    ModuleName, Modules, OfferSpeech, OpenCourse, QUARANTINE_AFTER, Readings, Reason, Release, Rollout, RolloutId,
+    RolloutState, SessionNo, Speech, Standing, Strike, Subject, Tags, Target, Timestamp, Version, Vitals, Zone,
+    compare, decide, opens_at,
 };
 
 /// A command that the rollout's state forbids.
@@ -45,14 +45,15 @@ struct Known {
     tags: Tags,
     session: SessionNo,
     modules: Modules,
-    sample: Option<Sample>,
+    /// What its last report says, where a rollout asks for that.
+    readings: Option<Box<Readings>>,
     sets: bool,
 }
 
 impl Known {
     fn subject(&self) -> Subject<'_> {
-        let Self { device_id, name, tags, modules, sample, .. } = self;
-        Subject { device_id, name, online: true, tags, modules, sample: sample.as_ref() }
+        let Self { device_id, name, tags, modules, readings, .. } = self;
+        Subject { device_id, name, online: true, tags, modules, readings: readings.as_deref() }
     }
 }
 
@@ -117,22 +118,33 @@ impl Engine {
         })
     }
 
+    /// What the last reports of devices say that nobody watched so far; of those that are offline nothing is kept.
+    pub fn told(&mut self, readings: HashMap<KeyId, Readings>) {
+        for (key, readings) in readings {
+            if let Some(known) = self.online.get_mut(&key) {
+                known.readings = Some(Box::new(readings));
+            }
+        }
+    }
+
     /// A device says hello, for the first time on this connection or again. One on an old connection changes nothing.
     pub fn arrived(&mut self, now: Timestamp, arrival: Arrival) -> Effects {
         let key = arrival.key_id;
         if self.online.get(&key).is_some_and(|known| known.session > arrival.session) {
             return Effects::default();
         }
+        let before = self.online.get(&key).filter(|before| before.session == arrival.session);
+        let new_connection = before.is_none();
+        let readings = arrival.readings.or_else(|| before.and_then(|before| before.readings.clone()));
         let known = Known {
             device_id: arrival.device_id,
             name: arrival.name,
             tags: arrival.tags,
             session: arrival.session,
             modules: arrival.modules,
-            sample: arrival.sample,
+            readings,
             sets: arrival.sets,
         };
-        let new_connection = self.online.get(&key).is_none_or(|before| before.session != known.session);
         self.online.insert(key, known);
         self.away.remove(&key);
         self.on_device(now, key, |engine, step| {
@@ -334,6 +346,12 @@ impl Engine {
     #[must_use]
     pub fn watches(&self, key: KeyId) -> bool {
         self.courses.values().any(|course| !course.rows_of(key).is_empty())
+    }
+
+    /// Whether a rollout asks for what devices report as soon as they say hello.
+    #[must_use]
+    pub fn asks_for_readings(&self) -> bool {
+        self.rollouts().any(Rollout::asks_for_readings)
     }
 
     /// Devices that a rollout has anything open for.

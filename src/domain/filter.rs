@@ -4,6 +4,7 @@
 //! what would fit there; nothing that people type overflows the stack; and of a device that lacks the thing that is
 //! asked for, nothing is true but `!=` and `= none`.
 
+mod area;
 mod evaluate;
 mod parse;
 mod print;
@@ -13,7 +14,9 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceId, ModuleName, Modules, Sample, Tags, Version};
+pub use area::{Area, Point};
+
+use super::{DeviceId, ModuleName, Modules, Readings, Tags, Version};
 
 /// What a filter is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +26,8 @@ pub struct Subject<'a> {
     pub online: bool,
     pub tags: &'a Tags,
     pub modules: &'a Modules,
-    /// The numbers of the last report, where one has come.
-    pub sample: Option<&'a Sample>,
+    /// What the last report says, where one has come.
+    pub readings: Option<&'a Readings>,
 }
 
 /// A filter that was read. Two filters are equal when they mean the same in the same words, spaces aside.
@@ -66,6 +69,10 @@ pub enum Tree {
     Text(TextField, TextTest),
     Module(ModuleName, VersionTest),
     Number(NumberField, NumberTest),
+    /// Where it is.
+    Location(PlaceTest),
+    /// A field of its last report that the protocol has no name for, by name or path.
+    Field(String, FieldTest),
 }
 
 /// A text of a device.
@@ -118,6 +125,23 @@ pub enum NumberTest {
     Present,
 }
 
+/// What a position is held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceTest {
+    In(Area),
+    Absent,
+    Present,
+}
+
+/// What a field of a report is held to, whose kind is the device's choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldTest {
+    /// As a text; a number that is written otherwise is the same number, and `true` and `false` are words.
+    Text(TextTest),
+    /// As a number: below, at most, above, at least.
+    Number(Comparison, Finite),
+}
+
 /// How two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
@@ -164,10 +188,16 @@ impl Filter {
         self.tree.to_string()
     }
 
-    /// Whether it asks for numbers of the last report.
+    /// Whether it asks for anything of the last report.
     #[must_use]
-    pub fn asks_for_numbers(&self) -> bool {
-        self.tree.asks_for_numbers()
+    pub fn asks_for_readings(&self) -> bool {
+        self.tree.has(&|leaf| matches!(leaf, Tree::Number(..) | Tree::Location(_) | Tree::Field(..)))
+    }
+
+    /// Whether it asks for fields of the last report that are not among its numbers.
+    #[must_use]
+    pub fn asks_for_fields(&self) -> bool {
+        self.tree.has(&|leaf| matches!(leaf, Tree::Field(..)))
     }
 
     /// What was read.

@@ -6,7 +6,7 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyError, ProcessStatus, Report, Sample, Timestamp};
+use super::{PolicyError, ProcessStatus, Readings, Report, Timestamp};
 
 /// Bytes of a pattern, and of the program it becomes.
 const MAX_PATTERN: usize = 256;
@@ -63,7 +63,7 @@ pub struct StatusRule {
 pub struct Vitals {
     /// When the server had it.
     pub at: Timestamp,
-    pub sample: Sample,
+    pub readings: Readings,
     pub status: Vec<ProcessStatus>,
 }
 
@@ -71,7 +71,7 @@ impl Vitals {
     /// Of a report that was received at `at`.
     #[must_use]
     pub fn of(report: &Report, at: Timestamp) -> Self {
-        Self { at, sample: report.sample(), status: report.status.clone() }
+        Self { at, readings: Readings::of(report), status: report.status.clone() }
     }
 }
 
@@ -173,7 +173,7 @@ impl HealthGate {
 
     /// What speaks against the device in this report, if anything.
     pub fn breach(&self, vitals: &Vitals) -> Option<String> {
-        let (rules, sample) = (&self.rules, &vitals.sample);
+        let (rules, sample) = (&self.rules, &vitals.readings.sample);
         let limits = [
             ("cpu utilization", sample.cpu_utilization, rules.max_cpu_utilization, " %"),
             ("load average", sample.load_average, rules.max_load_average, ""),
@@ -214,13 +214,15 @@ impl HealthGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Sample;
 
     fn vitals(temperature: Option<f64>, status: &[(&str, &str)]) -> Vitals {
         let status = status
             .iter()
             .map(|(process, text)| ProcessStatus { process: (*process).to_owned(), status: (*text).to_owned() });
         let sample = Sample { temperature, ..Sample::default() };
-        Vitals { at: Timestamp::UNIX_EPOCH, sample, status: status.collect() }
+        let readings = Readings { sample, ..Readings::default() };
+        Vitals { at: Timestamp::UNIX_EPOCH, readings, status: status.collect() }
     }
 
     #[test]

@@ -131,6 +131,12 @@ pub struct PolicyError {
 const MAX_SECONDS: u32 = 7 * 24 * 3600;
 
 impl Policy {
+    /// Whether what a device reported last decides on when it is asked: by a condition, or by its place in the world.
+    #[must_use]
+    pub fn asks_for_readings(&self) -> bool {
+        !self.windows.is_empty() || self.only_when.as_ref().is_some_and(Filter::asks_for_readings)
+    }
+
     /// Everything that is wrong with it, each with its field; empty when it can be carried out.
     #[must_use]
     pub fn errors(&self) -> Vec<PolicyError> {

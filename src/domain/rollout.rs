@@ -137,6 +137,14 @@ pub struct Rollout {
     pub plan: PlanSummary,
 }
 
+impl Rollout {
+    /// Whether it asks for what devices reported last.
+    #[must_use]
+    pub fn asks_for_readings(&self) -> bool {
+        self.policy.asks_for_readings() || self.target.asks_for_readings()
+    }
+}
+
 /// A module's target in a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloutPackage {

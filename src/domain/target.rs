@@ -110,6 +110,12 @@ impl From<Target> for TargetRequest {
 }
 
 impl Target {
+    /// Whether what a device reported last decides on whether it joins.
+    #[must_use]
+    pub fn asks_for_readings(&self) -> bool {
+        matches!(self, Self::Filter(filter) if filter.asks_for_readings())
+    }
+
     /// Whether a device that says hello while the rollout is under way joins it.
     #[must_use]
     pub fn includes(&self, subject: &Subject<'_>) -> bool {
@@ -179,7 +185,14 @@ mod tests {
         let id = DeviceId::new("a").unwrap();
         let includes = |target: &Target, tags: &Tags| {
             let modules = Modules::new();
-            target.includes(&Subject { device_id: &id, name: "a", online: true, tags, modules: &modules, sample: None })
+            target.includes(&Subject {
+                device_id: &id,
+                name: "a",
+                online: true,
+                tags,
+                modules: &modules,
+                readings: None,
+            })
         };
         let target = Target::Tags(tags(&[("region", "east"), ("kind", "bus")]));
         assert!(includes(&target, &tags(&[("region", "east"), ("kind", "bus"), ("x", "y")])));

@@ -1,8 +1,8 @@
 //! Filters as conditions of SQL, so that the database finds the devices and not a look at each.
 //!
 //! Versions are ordered by the domain: a module's versions are read, few as they are, and those that fit are named.
-//! What SQL would not answer as the domain does (parts of tags, whatever the case) has no condition; such filters
-//! are held against rows, see `matching`.
+//! What SQL would not answer as the domain does (parts of tags whatever the case, areas, fields of reports) has no
+//! condition; such filters are held against rows, see `matching`.
 
 use super::Outcome;
 use super::connection::Db;
@@ -31,21 +31,9 @@ impl For {
 
 /// A filter's condition on `d`; `None` where there is none.
 pub(super) fn condition(db: &mut Db, filter: &Filter, purpose: For) -> Outcome<Option<Sql>> {
-    if !can_be_said(filter.tree()) {
-        return Ok(None);
-    }
     let mut writer = Writer { db, key: purpose.key(), sql: Sql::default() };
-    writer.tree(filter.tree())?;
-    Ok(Some(writer.sql))
-}
-
-fn can_be_said(tree: &FilterTree) -> bool {
-    match tree {
-        FilterTree::Or(parts) | FilterTree::And(parts) => parts.iter().all(can_be_said),
-        FilterTree::Not(part) => can_be_said(part),
-        FilterTree::Text(TextField::Tag(_), TextTest::Contains(_)) => false,
-        FilterTree::Online(_) | FilterTree::Text(..) | FilterTree::Module(..) | FilterTree::Number(..) => true,
-    }
+    let said = writer.tree(filter.tree())?;
+    Ok(said.then_some(writer.sql))
 }
 
 struct Writer<'a> {
@@ -67,42 +55,42 @@ impl Writer<'_> {
         self.sql = std::mem::take(&mut self.sql).list(values);
     }
 
-    fn tree(&mut self, tree: &FilterTree) -> Outcome<()> {
+    /// `false`: SQL would not answer as the domain does.
+    fn tree(&mut self, tree: &FilterTree) -> Outcome<bool> {
         match tree {
-            FilterTree::Or(parts) => self.chain(parts, " OR "),
-            FilterTree::And(parts) => self.chain(parts, " AND "),
+            FilterTree::Or(parts) => return self.chain(parts, " OR "),
+            FilterTree::And(parts) => return self.chain(parts, " AND "),
             FilterTree::Not(part) => {
                 self.push("NOT (");
-                self.tree(part)?;
+                let said = self.tree(part)?;
                 self.push(")");
-                Ok(())
+                return Ok(said);
             }
             FilterTree::Online(online) => {
                 self.push("d.online = ?");
                 self.bind(*online);
-                Ok(())
             }
-            FilterTree::Text(field, test) => {
-                self.text(field, test);
-                Ok(())
-            }
-            FilterTree::Module(module, test) => self.module(module, test),
-            FilterTree::Number(field, test) => {
-                self.number(*field, test);
-                Ok(())
-            }
+            FilterTree::Text(TextField::Tag(_), TextTest::Contains(_))
+            | FilterTree::Location(_)
+            | FilterTree::Field(..) => return Ok(false),
+            FilterTree::Text(field, test) => self.text(field, test),
+            FilterTree::Module(module, test) => self.module(module, test)?,
+            FilterTree::Number(field, test) => self.number(*field, test),
         }
+        Ok(true)
     }
 
-    fn chain(&mut self, parts: &[FilterTree], join: &str) -> Outcome<()> {
+    fn chain(&mut self, parts: &[FilterTree], join: &str) -> Outcome<bool> {
         for (index, part) in parts.iter().enumerate() {
             self.push(if index == 0 { "(" } else { join });
             self.push("(");
-            self.tree(part)?;
+            if !self.tree(part)? {
+                return Ok(false);
+            }
             self.push(")");
         }
         self.push(")");
-        Ok(())
+        Ok(true)
     }
 
     fn text(&mut self, field: &TextField, test: &TextTest) {

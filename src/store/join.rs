@@ -7,11 +7,11 @@ use diesel::prelude::*;
 use super::connection::Db;
 use super::devices::search_key;
 use super::dialect::{Columns, Value, last_id};
-use super::matching::samples_of;
+use super::matching::readings_of;
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
 use super::{Outcome, Result, Store, connections, tokens};
-use crate::domain::{ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Sample, Sha256Hex, Tags, Timestamp};
+use crate::domain::{ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Readings, Sha256Hex, Tags, Timestamp};
 
 /// A device says hello.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct JoinRequest {
     pub modules: Modules,
     /// Whether its program can install several modules as one.
     pub sets: bool,
+    /// Whether what its last report says is asked for.
+    pub readings: bool,
     /// Stored as the device's own token if it enrols now.
     pub new_token_hash: Sha256Hex,
     pub now: Timestamp,
@@ -33,8 +35,8 @@ pub enum JoinOutcome {
         key_id: KeyId,
         name: String,
         tags: Tags,
-        /// The numbers of the last report, where one has come.
-        sample: Option<Sample>,
+        /// What its last report says, where one has come and it was asked for.
+        readings: Option<Box<Readings>>,
         /// The device enrolled: `new_token_hash` is now its token's, and is to be told once.
         enrolled: bool,
     },
@@ -134,10 +136,11 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     let enrolled = matches!(request.auth, DeviceAuth::Enrolment(_));
     let token = enrolled.then(|| request.new_token_hash.as_str());
     let took_over = known.as_ref().is_some_and(|row| row.online);
-    let (key_id, name, sample) = match known {
+    let (key_id, name, readings) = match known {
         Some(row) => {
             let key_id = welcome_back(db, &row, token, request)?;
-            (key_id, row.name, samples_of(db, Some(&[key_id.0]))?.remove(&key_id.0))
+            let asked: &[i64] = if request.readings { &[key_id.0] } else { &[] };
+            (key_id, row.name, readings_of(db, Some(asked), true)?.remove(&key_id.0).map(Box::new))
         }
         None => (create(db, request, token)?, request.device_id.to_string(), None),
     };
@@ -152,7 +155,7 @@ fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
         .filter(device_tags::key_id.eq(key_id.0))
         .select((device_tags::name, device_tags::value))
         .load(db)?;
-    Ok(JoinOutcome::Joined { key_id, name, tags: tags.into_iter().collect(), sample, enrolled })
+    Ok(JoinOutcome::Joined { key_id, name, tags: tags.into_iter().collect(), readings, enrolled })
 }
 
 /// Why the device may not come in; an enrolment token that lets it in has been used once more.

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::Outcome;
 use super::connection::Db;
 use super::devices::{DeviceRow, in_chunks, modules_of, tags_of};
 use super::dialect::CHUNK;
 use super::schema::device_status;
-use super::stored::parsed;
-use crate::domain::{DeviceId, Filter, Modules, Sample, Subject, Tags};
+use super::stored::{from_json, parsed};
+use super::{Outcome, Result, Store};
+use crate::domain::{DeviceId, Filter, KeyId, Modules, Readings, Report, Sample, Subject, Tags};
 
 /// What filters ask about, beside the devices' own rows.
 pub(super) struct Facts {
     pub(super) tags: HashMap<i64, Tags>,
     pub(super) modules: HashMap<i64, Modules>,
-    samples: HashMap<i64, Sample>,
+    readings: HashMap<i64, Readings>,
 }
 
 impl Facts {
@@ -24,8 +24,11 @@ impl Facts {
     pub(super) fn of(db: &mut Db, rows: &[DeviceRow], filter: &Filter) -> Outcome<Self> {
         let keys: Vec<i64> = rows.iter().map(|row| row.key_id).collect();
         let keys = (keys.len() <= 10 * CHUNK).then_some(keys.as_slice());
-        let samples = if filter.asks_for_numbers() { samples_of(db, keys)? } else { HashMap::new() };
-        Ok(Self { tags: tags_of(db, keys)?, modules: modules_of(db, keys)?, samples })
+        let readings = match filter.asks_for_readings() {
+            true => readings_of(db, keys, filter.asks_for_fields())?,
+            false => HashMap::new(),
+        };
+        Ok(Self { tags: tags_of(db, keys)?, modules: modules_of(db, keys)?, readings })
     }
 
     /// The rows that fit, in their order.
@@ -49,7 +52,7 @@ impl Facts {
             online: row.online,
             tags: self.tags.get(&row.key_id).unwrap_or(&no_tags),
             modules: self.modules.get(&row.key_id).unwrap_or(&no_modules),
-            sample: self.samples.get(&row.key_id),
+            readings: self.readings.get(&row.key_id),
         }))
     }
 }
@@ -67,14 +70,37 @@ struct SampleRow {
     longitude: Option<f64>,
 }
 
-/// The numbers of the last reports of these devices, or of all.
-pub(super) fn samples_of(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i64, Sample>> {
+impl Store {
+    /// What the last reports of these devices say; the numbers alone unless `fields`.
+    pub async fn readings(&self, keys: Vec<KeyId>, fields: bool) -> Result<HashMap<KeyId, Readings>> {
+        let keys: Vec<i64> = keys.into_iter().map(|key| key.0).collect();
+        let read = self.read(move |db| readings_of(db, Some(&keys), fields)).await?;
+        Ok(read.into_iter().map(|(key, readings)| (KeyId(key), readings)).collect())
+    }
+}
+
+/// What the last reports of these devices, or of all, say; the numbers alone unless `fields`.
+pub(super) fn readings_of(db: &mut Db, keys: Option<&[i64]>, fields: bool) -> Outcome<HashMap<i64, Readings>> {
+    if fields { with_fields(db, keys) } else { numbers_of(db, keys) }
+}
+
+fn with_fields(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i64, Readings>> {
+    let all = device_status::table.select((device_status::key_id, device_status::body));
+    let rows: Vec<(i64, String)> = match keys {
+        None => all.load(db)?,
+        Some(keys) => in_chunks(keys, |chunk| all.filter(device_status::key_id.eq_any(chunk)).load(db))?,
+    };
+    let readings = |(key, body): (i64, String)| Ok((key, Readings::of(&from_json::<Report>(&body)?)));
+    rows.into_iter().map(readings).collect()
+}
+
+fn numbers_of(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i64, Readings>> {
     let all = device_status::table.select(SampleRow::as_select());
     let rows: Vec<SampleRow> = match keys {
         None => all.load(db)?,
         Some(keys) => in_chunks(keys, |chunk| all.filter(device_status::key_id.eq_any(chunk)).load(db))?,
     };
-    let sample = |row: SampleRow| {
+    let readings = |row: SampleRow| {
         let sample = Sample {
             cpu_utilization: row.cpu_utilization,
             load_average: row.load_average,
@@ -84,7 +110,7 @@ pub(super) fn samples_of(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i
             latitude: row.latitude,
             longitude: row.longitude,
         };
-        (row.key_id, sample)
+        (row.key_id, Readings { sample, ..Readings::default() })
     };
-    Ok(rows.into_iter().map(sample).collect())
+    Ok(rows.into_iter().map(readings).collect())
 }

@@ -14,7 +14,7 @@ use fleetward::store::secrets::new_token;
 use crate::helpers::{TestApp, bearer};
 
 pub struct Device {
-    id: String,
+    pub id: String,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     runtime: Runtime,
 }
@@ -39,6 +39,13 @@ impl Device {
         let versions: Vec<Value> =
             modules.iter().map(|(name, version)| json!({"name": name, "version": version})).collect();
         self.send(&json!({"device_id": self.id, "timestamp": 1_800_000_000, "version_list": versions}));
+    }
+
+    /// A report with these fields.
+    pub fn report(&mut self, fields: &Value) {
+        let mut report = json!({"device_id": self.id, "timestamp": 1_800_000_000});
+        report.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.send(&report);
     }
 
     pub fn send(&mut self, message: &Value) {

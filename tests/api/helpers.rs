@@ -137,6 +137,7 @@ impl TestApp {
             modules,
             sets: true,
             new_token_hash: Sha256Hex::of(id.as_bytes()),
+            readings: false,
             now: self.clock.now(),
         };
         match self.wait(self.store.join(request)).unwrap() {

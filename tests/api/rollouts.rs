@@ -58,6 +58,35 @@ fn a_rollout_is_planned_started_and_watched_to_its_end() {
 }
 
 #[test]
+fn what_devices_reported_before_the_rollout_decides_who_is_asked() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.upload(&token, "app1", "2", b"x").expect(201);
+    let mut devices = ["parked", "driving", "flat"].map(|id| Device::connect(&app, id, &[("app1", "1")]));
+    for (device, (speed, battery)) in devices.iter_mut().zip([(0, 80), (60, 80), (0, 19)]) {
+        device.report(&json!({"speed": speed, "battery": battery, "seq": 1}));
+        assert_eq!(device.receive()["type"], "ack");
+    }
+    let policy = json!({"only_when": "speed = 0 and report.battery >= 20"});
+    let body = json!({"packages": [{"name": "app1", "version": "2"}], "policy": policy});
+    app.json("POST", "/api/v1/rollouts", &token, &body).expect(201);
+    let [parked, driving, flat] = &mut devices;
+    assert_eq!(parked.offer()["type"], "update_list");
+    for (device, says) in
+        [(driving, json!({"speed": 0, "battery": 80, "seq": 2})), (flat, json!({"speed": 0, "battery": 20, "seq": 2}))]
+    {
+        let page = app.get(&format!("/api/v1/devices/{}", device.id), &token).expect(200).json();
+        assert_eq!(page["why"]["app1"]["code"], "condition_not_met", "{page:#}");
+        device.report(&says);
+        let mut said = [device.receive(), device.receive()].map(|message| message["type"].as_str().unwrap().to_owned());
+        said.sort();
+        assert_eq!(said, ["ack", "update_list"]);
+    }
+    let charged = app.get("/api/v1/devices?filter=report.battery%20%3E%2020", &token).expect(200).json();
+    assert_eq!(charged["items"].as_array().unwrap().len(), 2, "{charged:#}");
+}
+
+#[test]
 fn a_rollout_is_steered_where_its_state_allows_it() {
     let app = spawn_app();
     let token = app.token(Role::Operator);

@@ -8,7 +8,7 @@ use super::{BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, Registr
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::domain::{
-    Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Sample, SessionNo, Sha256Hex, Tags, TokenKind,
+    Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Readings, SessionNo, Sha256Hex, Tags, TokenKind,
 };
 use crate::protocol::close;
 use crate::store::secrets::new_token;
@@ -20,7 +20,7 @@ struct Taken {
     session: SessionNo,
     name: String,
     tags: Tags,
-    sample: Option<Sample>,
+    readings: Option<Box<Readings>>,
     device_id: DeviceId,
     modules: Modules,
     sets: bool,
@@ -50,6 +50,7 @@ impl Handler<Join> for RegistryActor {
             auth: join.auth.clone(),
             modules: join.modules.clone(),
             sets: join.sets,
+            readings: self.watch.asks_for_readings(),
             new_token_hash: hash,
             now,
         };
@@ -58,11 +59,11 @@ impl Handler<Join> for RegistryActor {
         let taken = saved.into_actor(self).map(move |outcome, registry, _| {
             registry.no_longer_joining(&join.device_id);
             match outcome {
-                Ok(JoinOutcome::Joined { key_id, name, tags, sample, enrolled }) => {
+                Ok(JoinOutcome::Joined { key_id, name, tags, readings, enrolled }) => {
                     let token = token.filter(|_| enrolled);
                     let Join { device_id, modules, sets, door, .. } = join;
-                    let arrival =
-                        registry.take_in(Taken { key_id, session, name, tags, sample, device_id, modules, sets, door });
+                    let taken = Taken { key_id, session, name, tags, readings, device_id, modules, sets, door };
+                    let arrival = registry.take_in(taken);
                     let seat = Seat { registry: registry_address, key_id, session, cause: ConnectionCause::Lost };
                     Ok((Joined { seat, token }, arrival, registry.updater.clone()))
                 }
@@ -88,12 +89,12 @@ impl Handler<Join> for RegistryActor {
 impl RegistryActor {
     /// The device is on disk: this connection is its one from now on, unless it said hello on a later one meanwhile.
     fn take_in(&mut self, taken: Taken) -> Option<Arrival> {
-        let Taken { key_id, session, name, tags, sample, device_id, modules, sets, door } = taken;
+        let Taken { key_id, session, name, tags, readings, device_id, modules, sets, door } = taken;
         if self.connected.get(&key_id).is_some_and(|connected| connected.session > session) {
             send_away(door);
             return None;
         }
-        let connected = Connected { device_id: device_id.clone(), name, tags, sample, session, sets, door };
+        let connected = Connected { device_id: device_id.clone(), name, tags, session, sets, door };
         if let Some(before) = self.connected.insert(key_id, connected) {
             info!(device_id = %before.device_id, "another connection took over");
             if self.takeovers.count(self.clock.steady(), key_id) == CLONE_ALARM {
@@ -104,8 +105,9 @@ impl RegistryActor {
             }
             send_away(before.door);
         }
+        self.counts.set(Count::Connections, self.connected.len());
         self.tell_online(key_id, &device_id, true, Some(modules.clone()));
-        self.arrival(key_id, modules)
+        self.arrival(key_id, modules, readings)
     }
 
     /// A hello has been saved, or not.

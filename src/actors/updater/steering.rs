@@ -1,6 +1,6 @@
 //! What people do to rollouts: start, steer, try again, take back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -80,11 +80,6 @@ pub struct Free(pub KeyId);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Forget(pub KeyId);
-
-/// Rollouts that are live.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountLive;
 
 impl Handler<Start> for UpdaterActor {
     type Result = ResponseFuture<Result<RolloutId, RolloutError>>;
@@ -167,21 +162,15 @@ impl Handler<Forget> for UpdaterActor {
     }
 }
 
-impl Handler<CountLive> for UpdaterActor {
-    type Result = usize;
-
-    fn handle(&mut self, _: CountLive, _: &mut Self::Context) -> usize {
-        self.engine.rollouts().filter(|rollout| rollout.state.is_live()).count()
-    }
-}
-
 impl UpdaterActor {
     /// Carries out what a rollout that is on disk begins with.
     fn begin(&mut self, ready: prepare::Ready, ctx: &mut Context<Self>) -> RolloutId {
-        let prepare::Ready { open, away } = ready;
+        let prepare::Ready { open, away, readings } = ready;
         let id = open.rollout.id;
+        self.engine.told(readings);
         let effects = self.engine.begin(self.clock.now(), open, away);
         self.watch.add(self.engine.watched(id));
+        self.look_at_rollouts();
         self.carry_out(effects, ctx);
         id
     }
@@ -201,15 +190,23 @@ impl Handler<Retry> for UpdaterActor {
     fn handle(&mut self, Retry { id, only, by }: Retry, ctx: &mut Self::Context) -> Self::Result {
         let (answer, answered) = oneshot::channel();
         let store = self.store.clone();
-        let in_hand = self.engine.rollout(id).is_some();
+        let policy = self.engine.rollout(id).map(|rollout| rollout.policy.clone());
         let read = async move {
-            let open = if in_hand { None } else { store.open_rollout(id).await? };
-            Ok::<_, StoreError>((open, store.failed_assignments(id, only).await?))
+            let open = if policy.is_some() { None } else { store.open_rollout(id).await? };
+            let rows = store.failed_assignments(id, only).await?;
+            let readings = match policy.as_ref().or(open.as_ref().map(|open| &open.rollout.policy)) {
+                Some(policy) => prepare::readings(&store, policy, &rows, &[]).await?,
+                None => HashMap::new(),
+            };
+            Ok::<_, StoreError>((open, rows, readings))
         };
         // Nothing else is handled meanwhile: what was read is what is.
         ctx.wait(read.into_actor(self).map(move |read, updater, ctx| {
             // Who asked may have gone.
-            let _ = answer.send(read.map(|(open, rows)| updater.retry(id, open, rows, &by, ctx)));
+            let _ = answer.send(read.map(|(open, rows, readings)| {
+                updater.engine.told(readings);
+                updater.retry(id, open, rows, &by, ctx)
+            }));
         }));
         let store = self.store.clone();
         Box::pin(async move {

@@ -1,6 +1,6 @@
 //! What devices say and do, as the engine hears it.
 
-use crate::domain::{DeviceId, KeyId, Modules, Sample, SessionNo, Tags};
+use crate::domain::{DeviceId, KeyId, Modules, Readings, SessionNo, Tags};
 
 /// A device that says hello, as the engine sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +11,8 @@ pub struct Arrival {
     pub tags: Tags,
     pub session: SessionNo,
     pub modules: Modules,
-    /// The numbers of the last report, where one has come.
-    pub sample: Option<Sample>,
+    /// What its last report says, where one has come and was asked for; `None` leaves what is known of this connection.
+    pub readings: Option<Box<Readings>>,
     /// Whether its program can install several modules as one.
     pub sets: bool,
 }

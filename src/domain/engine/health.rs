@@ -10,7 +10,7 @@ impl Engine {
             return Effects::default();
         }
         if let Some(known) = self.online.get_mut(&key) {
-            known.sample = Some(vitals.sample);
+            known.readings = Some(Box::new(vitals.readings.clone()));
         }
         let checked = vitals.clone();
         self.vitals.insert(key, vitals);

@@ -9,7 +9,9 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{HealthRules, Policy, Release, RolloutPackage, Sample, Sha256Hex, Stage, Target, Timeouts, Turn};
+use crate::domain::{
+    HealthRules, Policy, Readings, Release, RolloutPackage, Sample, Sha256Hex, Stage, Target, Timeouts, Turn,
+};
 
 mod acts;
 
@@ -125,7 +127,7 @@ impl World {
             tags: Tags::new(),
             session,
             modules: self.running[&key].clone(),
-            sample: None,
+            readings: None,
             sets: self.sets,
         };
         let effects = self.engine.arrived(self.now, arrival);

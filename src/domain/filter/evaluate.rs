@@ -2,8 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::{Comparison, NumberField, NumberTest, Subject, TextField, TextTest, Tree, VersionTest};
-use crate::domain::{Sample, Version};
+use serde_json::Value;
+
+use super::{
+    Comparison, FieldTest, NumberField, NumberTest, PlaceTest, Subject, TextField, TextTest, Tree, VersionTest,
+};
+use crate::domain::{Readings, Sample, Version};
 
 impl Tree {
     pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
@@ -14,18 +18,24 @@ impl Tree {
             Self::Online(online) => subject.online == *online,
             Self::Text(field, test) => test.matches(field.of(subject)),
             Self::Module(module, test) => test.matches(subject.modules.get(module)),
-            Self::Number(field, test) => test.matches(subject.sample.and_then(|sample| field.of(sample))),
+            Self::Number(field, test) => test.matches(subject.readings.and_then(|last| field.of(&last.sample))),
+            Self::Location(test) => test.matches(subject.readings.and_then(position)),
+            Self::Field(path, test) => test.matches(subject.readings.and_then(|last| last.field(path))),
         }
     }
 
-    pub(super) fn asks_for_numbers(&self) -> bool {
+    /// Whether any of its conditions is such a one.
+    pub(super) fn has(&self, wanted: &dyn Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Or(parts) | Self::And(parts) => parts.iter().any(Self::asks_for_numbers),
-            Self::Not(part) => part.asks_for_numbers(),
-            Self::Number(..) => true,
-            Self::Online(_) | Self::Text(..) | Self::Module(..) => false,
+            Self::Or(parts) | Self::And(parts) => parts.iter().any(|part| part.has(wanted)),
+            Self::Not(part) => part.has(wanted),
+            leaf => wanted(leaf),
         }
     }
+}
+
+fn position(last: &Readings) -> Option<(f64, f64)> {
+    Some((last.sample.latitude?, last.sample.longitude?))
 }
 
 impl TextField {
@@ -89,6 +99,44 @@ impl NumberTest {
             Self::Absent => number.is_none(),
             Self::Present => number.is_some(),
         }
+    }
+}
+
+impl PlaceTest {
+    fn matches(&self, position: Option<(f64, f64)>) -> bool {
+        match self {
+            Self::In(area) => position.is_some_and(|(latitude, longitude)| area.has(latitude, longitude)),
+            Self::Absent => position.is_none(),
+            Self::Present => position.is_some(),
+        }
+    }
+}
+
+impl FieldTest {
+    fn matches(&self, value: Option<&Value>) -> bool {
+        let is = |wanted: &str| value.is_some_and(|value| is_same(value, wanted));
+        match self {
+            Self::Number(how, wanted) => {
+                how.holds(value.and_then(Value::as_f64).and_then(|number| number.partial_cmp(&wanted.0)))
+            }
+            Self::Text(TextTest::Is(wanted)) => is(wanted),
+            Self::Text(TextTest::IsNot(wanted)) => !is(wanted),
+            Self::Text(TextTest::In(wanted)) => wanted.iter().any(|one| is(one)),
+            Self::Text(TextTest::Contains(part)) => {
+                value.and_then(Value::as_str).is_some_and(|text| contains(text, part))
+            }
+            Self::Text(TextTest::Absent) => value.is_none(),
+            Self::Text(TextTest::Present) => value.is_some(),
+        }
+    }
+}
+
+fn is_same(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::String(text) => text == wanted,
+        Value::Bool(truth) => wanted == if *truth { "true" } else { "false" },
+        Value::Number(number) => number.as_f64().is_some_and(|number| wanted.parse() == Ok(number)),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 

@@ -5,16 +5,26 @@
 //! and        = not { "and" not }
 //! not        = "not" not | "(" or ")" | comparison
 //! comparison = "online" | "offline" | FIELD sign value | FIELD "in" "(" value { "," value } ")"
+//!            | "location" ( sign "none" | "in" area )
+//! area       = "circle" "(" point "," KILOMETRES ")" | "polygon" "(" point { "," point } ")"
+//! point      = LATITUDE "," LONGITUDE
 //! ```
 
+use super::area::{FARTHEST_KM, MAX_CORNERS};
 use super::words::{Kind, Word, words};
 use super::{
-    Comparison, FilterError, Finite, MAX_DEPTH, MAX_FILTER_BYTES, NumberField, NumberTest, TextField, TextTest, Tree,
-    VersionTest,
+    Area, Comparison, FieldTest, FilterError, Finite, MAX_DEPTH, MAX_FILTER_BYTES, NumberField, NumberTest, PlaceTest,
+    Point, TextField, TextTest, Tree, VersionTest,
 };
 use crate::domain::{DeviceId, ModuleName, Version};
 
-const FIELDS: &str = "id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk or speed";
+const FIELDS: &str = "id, name, online, offline, tag.NAME, module.NAME, cpu, load, temperature, disk, speed, location or \
+    report.FIELD";
+
+/// Bytes of the longest path to a field of a report.
+const MAX_PATH_BYTES: usize = 128;
+
+const NUMBER: &str = "a number such as 80 or 12.5";
 
 /// Words that are no values unless they stand in quotes.
 pub(super) const RESERVED: [&str; 5] = ["and", "or", "not", "in", "none"];
@@ -55,6 +65,9 @@ enum Field {
     Text(TextField),
     Module(ModuleName),
     Number(NumberField),
+    Location,
+    /// Of the report, by its path.
+    Said(String),
 }
 
 impl Reader<'_> {
@@ -140,6 +153,8 @@ impl Reader<'_> {
             Field::Text(field) => self.of_text(field),
             Field::Module(module) => Ok(Tree::Module(module, self.of_version()?)),
             Field::Number(field) => Ok(Tree::Number(field, self.of_number()?)),
+            Field::Location => Ok(Tree::Location(self.of_location()?)),
+            Field::Said(path) => Ok(Tree::Field(path, self.of_field()?)),
         }
     }
 
@@ -149,6 +164,7 @@ impl Reader<'_> {
             "online" => Some(Field::Online),
             "id" => Some(Field::Text(TextField::Id)),
             "name" => Some(Field::Text(TextField::Name)),
+            "location" => Some(Field::Location),
             number if NumberField::ALL.iter().any(|(name, _)| *name == number) => {
                 NumberField::ALL.into_iter().find(|(name, _)| *name == number).map(|(_, field)| Field::Number(field))
             }
@@ -158,6 +174,11 @@ impl Reader<'_> {
                     Some(Field::Text(TextField::Tag(name.to_owned())))
                 }
                 Some(("module", name)) => ModuleName::new(name).ok().map(Field::Module),
+                Some(("report", path))
+                    if path.len() <= MAX_PATH_BYTES && path.split('.').all(|part| !part.is_empty()) =>
+                {
+                    Some(Field::Said(path.to_owned()))
+                }
                 _ => None,
             },
         };
@@ -186,21 +207,75 @@ impl Reader<'_> {
     }
 
     fn of_text(&mut self, field: TextField) -> Parsed {
-        let is_tag = matches!(field, TextField::Tag(_));
-        let test = match self.how(
-            "=, !=, ~ or in",
-            |how| !matches!(how, How::Compare(c) if !matches!(c, Comparison::Is | Comparison::IsNot)),
-        )? {
-            How::Compare(how) if is_tag && self.takes_none() => match how {
-                Comparison::Is => TextTest::Absent,
-                _ => TextTest::Present,
-            },
+        let how = self.how("=, !=, ~ or in", |how| !how.orders())?;
+        let may_lack = matches!(field, TextField::Tag(_));
+        Ok(Tree::Text(field, self.text_test(&how, may_lack)?))
+    }
+
+    /// What stands behind the sign.
+    fn text_test(&mut self, how: &How, may_lack: bool) -> Parsed<TextTest> {
+        Ok(match how {
+            How::Compare(Comparison::Is) if may_lack && self.takes_none() => TextTest::Absent,
+            How::Compare(Comparison::IsNot) if may_lack && self.takes_none() => TextTest::Present,
             How::Compare(Comparison::Is) => TextTest::Is(self.value("a value", text)?),
             How::Compare(_) => TextTest::IsNot(self.value("a value", text)?),
             How::Contains => TextTest::Contains(self.value("a value", text)?),
             How::In => TextTest::In(self.list("a value", text)?),
-        };
-        Ok(Tree::Text(field, test))
+        })
+    }
+
+    fn of_field(&mut self) -> Parsed<FieldTest> {
+        let how = self.how("=, !=, <, <=, >, >=, ~ or in", |_| true)?;
+        match how {
+            How::Compare(order) if how.orders() => Ok(FieldTest::Number(order, self.value(NUMBER, number)?)),
+            _ => Ok(FieldTest::Text(self.text_test(&how, true)?)),
+        }
+    }
+
+    fn of_location(&mut self) -> Parsed<PlaceTest> {
+        const AREA: &str = "circle(LATITUDE, LONGITUDE, KILOMETRES) or polygon(LATITUDE, LONGITUDE, ...)";
+        match self.how("in, = none or != none", |how| !how.orders() && !matches!(how, How::Contains))? {
+            How::Compare(Comparison::Is) if self.takes_none() => Ok(PlaceTest::Absent),
+            How::Compare(Comparison::IsNot) if self.takes_none() => Ok(PlaceTest::Present),
+            How::In if self.is_keyword("circle") => self.circle().map(PlaceTest::In),
+            How::In if self.is_keyword("polygon") => self.polygon().map(PlaceTest::In),
+            How::In => Err(self.wrong(AREA)),
+            How::Compare(_) | How::Contains => Err(self.wrong("none")),
+        }
+    }
+
+    fn circle(&mut self) -> Parsed<Area> {
+        self.at += 1;
+        self.sign("(", "`(`")?;
+        let centre = self.point()?;
+        self.sign(",", "`,` and the kilometres around it")?;
+        let radius = |text: &str| number(text).filter(|km| km.0 > 0.0 && km.0 <= FARTHEST_KM);
+        let km = self.value("kilometres, above 0 and at most 20016", radius)?;
+        self.sign(")", "`)`")?;
+        Ok(Area::Circle(centre, km))
+    }
+
+    fn polygon(&mut self) -> Parsed<Area> {
+        self.at += 1;
+        self.sign("(", "`(`")?;
+        let mut corners = vec![self.point()?];
+        while self.is_sign(",") && corners.len() < MAX_CORNERS {
+            self.at += 1;
+            corners.push(self.point()?);
+        }
+        if corners.len() < 3 {
+            return Err(self.wrong("`,` and another corner: a polygon has three or more"));
+        }
+        let expected = format!("`)`, or `,` and another corner: at most {MAX_CORNERS}");
+        self.sign(")", &expected)?;
+        Ok(Area::Polygon(corners))
+    }
+
+    fn point(&mut self) -> Parsed<Point> {
+        let latitude = self.value("a latitude from -90 to 90", between(-90.0, 90.0))?;
+        self.sign(",", "`,` and the longitude")?;
+        let longitude = self.value("a longitude from -180 to 180", between(-180.0, 180.0))?;
+        Ok(Point { latitude, longitude })
     }
 
     fn of_version(&mut self) -> Parsed<VersionTest> {
@@ -216,8 +291,6 @@ impl Reader<'_> {
     }
 
     fn of_number(&mut self) -> Parsed<NumberTest> {
-        const NUMBER: &str = "a number such as 80 or 12.5";
-        let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite()).map(Finite);
         Ok(match self.how("=, !=, <, <=, >, >= or in", |how| !matches!(how, How::Contains))? {
             How::Compare(Comparison::Is) if self.takes_none() => NumberTest::Absent,
             How::Compare(Comparison::IsNot) if self.takes_none() => NumberTest::Present,
@@ -270,6 +343,21 @@ impl Reader<'_> {
         self.sign(")", "`,` or `)`")?;
         Ok(values)
     }
+}
+
+impl How {
+    /// Whether it is about what is above and below.
+    const fn orders(&self) -> bool {
+        matches!(self, Self::Compare(how) if !matches!(how, Comparison::Is | Comparison::IsNot))
+    }
+}
+
+fn number(text: &str) -> Option<Finite> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).map(Finite)
+}
+
+fn between(least: f64, most: f64) -> impl Fn(&str) -> Option<Finite> {
+    move |text| number(text).filter(|number| (least..=most).contains(&number.0))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands beside readers that refuse")]

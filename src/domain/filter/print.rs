@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::parse::RESERVED;
 use super::words::is_plain;
-use super::{Comparison, NumberField, NumberTest, TextField, TextTest, Tree, VersionTest};
+use super::{Comparison, FieldTest, NumberField, NumberTest, PlaceTest, TextField, TextTest, Tree, VersionTest};
 
 impl Tree {
     /// Tighter binding is higher.
@@ -48,6 +48,8 @@ impl Display for Tree {
             Self::Text(TextField::Tag(name), test) => write!(f, "tag.{name} {test}"),
             Self::Module(module, test) => write!(f, "module.{module} {test}"),
             Self::Number(field, test) => write!(f, "{field} {test}"),
+            Self::Location(test) => write!(f, "location {test}"),
+            Self::Field(path, test) => write!(f, "report.{path} {test}"),
         }
     }
 }
@@ -84,6 +86,25 @@ impl Display for NumberTest {
             Self::In(numbers) => list(f, &numbers.iter().map(|number| number.0).collect::<Vec<_>>()),
             Self::Absent => f.write_str("= none"),
             Self::Present => f.write_str("!= none"),
+        }
+    }
+}
+
+impl Display for PlaceTest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::In(area) => write!(f, "in {area}"),
+            Self::Absent => f.write_str("= none"),
+            Self::Present => f.write_str("!= none"),
+        }
+    }
+}
+
+impl Display for FieldTest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(test) => test.fmt(f),
+            Self::Number(how, number) => write!(f, "{how} {}", number.0),
         }
     }
 }

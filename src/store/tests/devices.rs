@@ -75,7 +75,7 @@ fn an_enrolment_token_lets_in_as_many_new_devices_as_it_says() {
         let again = store.join(hello("t-1", auth.clone(), &[], 3)).await.unwrap();
         assert_eq!(
             again,
-            JoinOutcome::Joined { key_id, name: "t-1".to_owned(), tags: Tags::new(), sample: None, enrolled: true }
+            JoinOutcome::Joined { key_id, name: "t-1".to_owned(), tags: Tags::new(), readings: None, enrolled: true }
         );
         assert_eq!(store.device_auth(&own, at(4)).await.unwrap(), None, "the old token is replaced");
         assert!(!store.device_by_key(key_id).await.unwrap().unwrap().may_enrol_again);
@@ -121,7 +121,7 @@ fn a_devices_own_token_is_for_no_other_device() {
                 key_id: key,
                 name: "t-1".to_owned(),
                 tags: Tags::new(),
-                sample: None,
+                readings: None,
                 enrolled: false
             }
         );

@@ -32,7 +32,13 @@ async fn mixed(store: &Store) -> Vec<KeyId> {
         };
         store.update_device(&id(&name), Some(label.to_owned()), Some(marks)).await.unwrap();
         if number % 4 != 3 {
-            let batch = RecordBatch { reports: vec![record(key, number, number as f64 * 4.0)], ..Default::default() };
+            let mut said = report(number, number as f64 * 4.0);
+            if number % 2 == 0 {
+                said.extra.insert("battery".to_owned(), (number * 4).into());
+                said.location = None;
+            }
+            let record = StatusRecord::new(key, &said, at(number + 1));
+            let batch = RecordBatch { reports: vec![record], ..Default::default() };
             store.record(batch).await.unwrap();
         }
         keys.push(key);
@@ -40,7 +46,7 @@ async fn mixed(store: &Store) -> Vec<KeyId> {
     keys
 }
 
-const FILTERS: [&str; 44] = [
+const FILTERS: [&str; 49] = [
     "online",
     "not online",
     "id ~ T-1",
@@ -84,6 +90,11 @@ const FILTERS: [&str; 44] = [
     "latitude > 31 and latitude < 32",
     "speed = none",
     "not (cpu > 20 or tag.region = east)",
+    "report.battery < 50",
+    "report.battery != 8 and online",
+    "report.battery = none or tag.region = east",
+    "location in circle(31.2, 121.5, 100)",
+    "not location in polygon(30, 120, 30, 122, 32, 122)",
     "(online or cpu > 70) and not module.app2 = 7",
 ];
 
@@ -96,14 +107,14 @@ fn a_filter_as_a_condition_finds_what_the_domain_finds() {
             let mut wanted = Vec::new();
             for device in store.devices(DeviceQuery { limit: 100, ..Default::default() }).await.unwrap().unwrap().items
             {
-                let sample = device.status.as_ref().map(|status| status.report.sample());
+                let readings = device.status.as_ref().map(|status| Readings::of(&status.report));
                 let subject = Subject {
                     device_id: &device.device_id,
                     name: &device.name,
                     online: device.online,
                     tags: &device.tags,
                     modules: &device.modules,
-                    sample: sample.as_ref(),
+                    readings: readings.as_ref(),
                 };
                 if filter.matches(&subject) {
                     wanted.push(device.device_id.to_string());

@@ -136,6 +136,7 @@ fn hello(device: &str, auth: DeviceAuth, runs: &[(&str, &str)], seconds: i64) ->
         auth,
         modules: modules(runs),
         sets: true,
+        readings: true,
         new_token_hash: hash(&format!("token of {device} from {seconds}")),
         now: at(seconds),
     }

@@ -194,7 +194,7 @@ fn a_target_finds_its_devices() {
             assert!(candidates.iter().all(|c| c.modules == modules(&[("app1", "1.0")])));
             let later = |c: &Candidate| {
                 let Candidate { device_id, name, online, tags, modules, .. } = c;
-                target.includes(&Subject { device_id, name, online: *online, tags, modules, sample: None })
+                target.includes(&Subject { device_id, name, online: *online, tags, modules, readings: None })
             };
             let fixed = matches!(target, Target::Static(_));
             assert!(candidates.iter().all(|c| later(c) != fixed));

@@ -5,7 +5,11 @@ use super::*;
 impl World {
     pub fn report(&mut self, key: KeyId, temperature: f64) {
         let sample = Sample { temperature: Some(temperature), ..Sample::default() };
-        let vitals = Vitals { at: self.now, sample, status: Vec::new() };
+        self.reports(key, Readings { sample, ..Readings::default() });
+    }
+
+    pub fn reports(&mut self, key: KeyId, readings: Readings) {
+        let vitals = Vitals { at: self.now, readings, status: Vec::new() };
         let effects = self.engine.reported(self.now, key, vitals);
         self.carry_out(effects);
     }

@@ -133,6 +133,37 @@ fn a_device_that_does_not_meet_the_condition_is_asked_when_a_report_does() {
 }
 
 #[test]
+fn a_condition_may_ask_for_any_field_of_the_last_report() {
+    let mut w = world(0..1);
+    let charged = Some("report.battery >= 20".parse().unwrap());
+    let id = w.begin(2, 0, Policy { only_when: charged, ..policy() });
+    let says = |battery: i32| {
+        let fields = serde_json::Map::from_iter([("battery".to_owned(), battery.into())]);
+        Readings { fields, ..Readings::default() }
+    };
+    w.reports(KeyId(0), says(19));
+    assert_eq!((w.state(id, 0), w.why(0).as_deref()), (S::Waiting, Some("condition_not_met")));
+    w.reports(KeyId(0), says(20));
+    assert_eq!(w.state(id, 0), S::Offered);
+}
+
+#[test]
+fn what_was_reported_while_nobody_watched_counts_when_a_rollout_begins() {
+    let mut w = world(0..1);
+    // Parked when it said hello; nobody heard that it went off.
+    let told = |temperature| {
+        let sample = Sample { temperature: Some(temperature), ..Sample::default() };
+        HashMap::from([(KeyId(0), Readings { sample, ..Readings::default() })])
+    };
+    w.engine.told(told(20.0));
+    w.engine.told(told(80.0));
+    let id = w.begin(2, 0, Policy { only_when: Some("temperature < 40".parse().unwrap()), ..policy() });
+    assert_eq!((w.state(id, 0), w.why(0).as_deref()), (S::Waiting, Some("condition_not_met")));
+    w.report(KeyId(0), 30.0);
+    assert_eq!(w.state(id, 0), S::Offered);
+}
+
+#[test]
 fn each_kind_of_failure_can_have_a_limit_of_its_own() {
     let mut w = world(0..8);
     let limits = KindLimits { declined: Some(2), ..KindLimits::default() };
@@ -167,9 +198,7 @@ fn a_sample_without_numbers_breaks_no_rule() {
     let mut w = world(0..1);
     let id = w.begin(2, 0, cool());
     w.updated(0);
-    let vitals = Vitals { at: w.now, sample: Sample::default(), status: Vec::new() };
-    let effects = w.engine.reported(w.now, KeyId(0), vitals);
-    w.carry_out(effects);
+    w.reports(KeyId(0), Readings::default());
     w.pass(5);
     assert_eq!(w.state(id, 0), S::Verified);
 }
