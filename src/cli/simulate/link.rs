@@ -189,7 +189,11 @@ impl Link {
                     timer.as_mut().reset(self.next_timer().min(heard_at + SILENCE));
                 }
                 Woken::Heard(true) if lost.is_none() => heard_at = Instant::now(),
-                Woken::Heard(_) => return Some(lost.unwrap_or(Lost::Cut)),
+                Woken::Heard(_) => {
+                    // What came with the end counts: an install that it began goes on without a link.
+                    effects.into_iter().for_each(|effect| self.act(effect));
+                    return Some(lost.unwrap_or(Lost::Cut));
+                }
             }
         }
     }
@@ -250,15 +254,22 @@ impl Link {
             match effect {
                 // A link that breaks here takes words with it, but nothing that the device does by itself.
                 Effect::Send(text) => socket.say(&text),
-                Effect::BeginInstall => self.install_at = Some(Instant::now() + self.shared.settings.install_time),
-                Effect::Interval(seconds) => self.keep_interval(seconds),
-                Effect::Enrolled(token) => {
-                    self.shared.memory.change(self.device.id(), |device| device.token = Some(token));
-                }
-                Effect::Said(_) => {}
+                own => self.act(own),
             }
         }
         socket.flush().await
+    }
+
+    /// What the device does by itself.
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::BeginInstall => self.install_at = Some(Instant::now() + self.shared.settings.install_time),
+            Effect::Interval(seconds) => self.keep_interval(seconds),
+            Effect::Enrolled(token) => {
+                self.shared.memory.change(self.device.id(), |device| device.token = Some(token));
+            }
+            Effect::Send(_) | Effect::Said(_) => {}
+        }
     }
 
     /// The server's interval counts unless the swarm has one of its own.
