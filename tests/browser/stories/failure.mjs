@@ -19,7 +19,7 @@ export default async function story(place) {
   await place.openLive(page, `/rollouts/${id}`);
   await page.waitForSelector("#live-state .r-paused", { timeout: 60_000 });
   assert.match(await page.textContent("#live-state"), /2/);
-  await page.waitForSelector("tbody .s-failed", { timeout: 20_000 });
+  await page.waitForSelector("table.fleet .s-failed", { timeout: 20_000 });
   await page.waitForSelector('form[action$="/resume"]');
   const { why } = await server.api("GET", `/rollouts/${id}`);
   assert.match(why, /failed/);
@@ -27,11 +27,11 @@ export default async function story(place) {
   place.step("those that failed by themselves, each with its reason");
   await page.click('#live-filter a[href$="state=failed"]');
   await page.waitForURL(/state=failed/);
-  const failed = await page.locator("tbody th").allTextContents();
+  const failed = await page.locator("table.fleet tbody th").allTextContents();
   assert.ok(failed.length >= 2 && failed.every((name) => name.startsWith("bad-")), failed.join(", "));
 
   place.step("the terminal says why it does not update, and the overview that it needs somebody");
-  await page.click("tbody th a");
+  await page.click("table.fleet tbody th a");
   await page.waitForURL(/\/devices\/bad-/);
   assert.match(await page.textContent("main"), /failed/i);
   await place.open(page, "/");
