@@ -9,9 +9,9 @@ const AT_ONCE = Number(process.env.AT_ONCE ?? 2);
 const LONGEST = 300_000;
 
 // The long ones first, so that none is left over at the end.
-const LONG = ["update", "every_page_en", "every_page_zh", "hostile_strings"];
+const LONG = ["weight", "every_page_en", "every_page_zh", "hostile_strings", "restart", "update"];
 const all = readdirSync(new URL("stories", import.meta.url)).map((file) => file.replace(/\.mjs$/, ""));
-const names = (wanted.length ? wanted : all).sort((a, b) => LONG.includes(b) - LONG.includes(a) || a.localeCompare(b));
+const names = (wanted.length ? wanted : all).sort((a, b) => LONG.includes(b) - LONG.includes(a) || LONG.indexOf(a) - LONG.indexOf(b) || a.localeCompare(b));
 
 async function play(browser, name) {
   const begun = Date.now();
