@@ -1,1 +1,1 @@
-CREATE INDEX assignments_wrong ON assignments (state, key_id, module, rollout_id);
+CREATE INDEX IF NOT EXISTS assignments_wrong ON assignments (state, key_id, module, rollout_id);

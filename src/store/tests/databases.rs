@@ -187,6 +187,21 @@ fn a_schema_newer_than_the_program_is_refused() {
     });
 }
 
+/// MariaDB commits each statement of a schema by itself: a kill may come before it is written down as done.
+#[test]
+fn every_migration_of_mariadb_may_come_twice() {
+    let database = match mariadb::fresh() {
+        Ok(database) => database,
+        Err(why) => return println!("not run on MariaDB: {why}"),
+    };
+    let store = open(&database.url).unwrap();
+    let forget = Sql::new("DELETE FROM __diesel_schema_migrations");
+    let forgotten = run(store.write(move |db| Ok(forget.execute(db)?))).unwrap();
+    assert!(forgotten > 30, "{forgotten}");
+    store.close();
+    open(&database.url).unwrap().close();
+}
+
 #[test]
 fn a_url_that_cannot_be_used_says_what_to_do() {
     let refused = |url: &str| match open(url) {
