@@ -3,9 +3,14 @@
 import sqlite3
 import statistics
 import time
+import urllib.parse
+import urllib.request
 
 import servers
 from servers import Fleetward
+
+PASSWORD = "a long enough one"
+FILTER = urllib.parse.quote("module.app1 < 2 and not online and cpu > 10")
 
 FREE = {"FLEETWARD_LIMITS_API_READS_PER_S": "1000000", "FLEETWARD_LIMITS_API_WRITES_PER_S": "1000000"}
 
@@ -35,15 +40,31 @@ def fill(server, devices):
     database.close()
 
 
-def asked(server, path, times):
+def asked(ask, path, times):
     """Milliseconds until the answer is there."""
     took = []
     for _ in range(times):
         begun = time.monotonic()
-        server.api("GET", path)
+        ask(path)
         took.append((time.monotonic() - begun) * 1000)
     took.sort()
     return {"p50_ms": statistics.median(took), "p99_ms": took[min(len(took) - 1, int(len(took) * 0.99))]}
+
+
+def browser(server):
+    """Opens pages as somebody who has signed in."""
+    server.made("user", "add", "bench", "--role", "admin", "--password-stdin", told=f"{PASSWORD}\n")
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    form = urllib.parse.urlencode({"name": "bench", "password": PASSWORD}).encode()
+    opener.open(server.url + "/login", data=form, timeout=60).read()
+
+    def show(path):
+        with opener.open(server.url + path, timeout=60) as answer:
+            page = answer.read()
+            if "/login" in answer.geturl() or len(page) < 1000:
+                raise servers.Trouble(f"{path} was not shown")
+
+    return show
 
 
 def rollout(sizes, say):
@@ -60,11 +81,16 @@ def rollout(sizes, say):
             started = server.start_rollout("2.0.0", 1000)
             row = {"plan_s": planned - begun, "start_s": time.monotonic() - planned}
             times = 20 if sizes.quick else 100
+            api, show = lambda path: server.api("GET", path), browser(server)
             row["looks"] = {
-                "the first page of devices": asked(server, "/api/v1/devices?limit=100", times),
-                "devices that run `app1` 1.0.0": asked(server, "/api/v1/devices?limit=100&module=app1&version=1.0.0", times),
-                "the rollout": asked(server, f"/api/v1/rollouts/{started['id']}", times),
-                "its progress table": asked(server, f"/api/v1/rollouts/{started['id']}/devices?limit=100", times),
+                "the first page of devices": asked(api, "/api/v1/devices?limit=100", times),
+                "devices that run `app1` 1.0.0": asked(api, "/api/v1/devices?limit=100&module=app1&version=1.0.0", times),
+                "the rollout": asked(api, f"/api/v1/rollouts/{started['id']}", times),
+                "its progress table": asked(api, f"/api/v1/rollouts/{started['id']}/devices?limit=100", times),
+                "the overview, as a page": asked(show, "/", times),
+                "the fleet, as a page": asked(show, "/devices", times),
+                "the fleet by a filter, as a page": asked(show, f"/devices?filter={FILTER}", times),
+                "a rollout's progress, as a page": asked(show, f"/rollouts/{started['id']}", times),
             }
             row["memory_mb"] = servers.memory_kb(server.pid) / 1000
             say(f"round {number + 1}: {row}")

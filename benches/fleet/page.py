@@ -81,9 +81,9 @@ def targets(found):
     rollout = part(found, "rollout")
     value = rollout.get("plan_s")
     row(f"a rollout over {number(rollout.get('devices'))} devices: planned in 3 s", 3, value, f"{value or 0:.2f} s", False)
-    for what in ("the first page of devices", "its progress table"):
+    for what in ("the overview, as a page", "the fleet, as a page", "a rollout's progress, as a page"):
         value = rollout.get("looks", {}).get(what, {}).get("p99_ms")
-        row(f"... {what} within 100 ms at p99 (over the API)", 100, value, f"{value or 0:.0f} ms", False)
+        row(f"... {what}, within 100 ms at p99", 100, value, f"{value or 0:.0f} ms", False)
     return table(["target", "measured", ""], rows)
 
 
@@ -128,7 +128,7 @@ def rollout_table(found):
         return []
     rows = [["plan", number(of["plan_s"] * 1000), ""], ["start", number(of["start_s"] * 1000), ""]]
     rows += [[f"look at {what}", number(x["p50_ms"], 1), number(x["p99_ms"], 1)] for what, x in of["looks"].items()]
-    return ["", f"### A rollout over {of['devices']:,} devices, over the API", "",
+    return ["", f"### A rollout over {of['devices']:,} devices, and what is looked at meanwhile", "",
             *table(["", "ms", "p99, ms"], rows), "",
             f"The process has {number(of['memory_mb'])} MB then."]
 

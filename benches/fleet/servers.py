@@ -131,9 +131,9 @@ class Fleetward(Server):
         self.enrolment = self.made("enrolment-token", "create")
         self.token = self.made("token", "create", "--name", "bench", "--role", "admin")
 
-    def made(self, *words):
+    def made(self, *words, told=None):
         command = [PROGRAMS["fleetward"], "--data-dir", self.folder / "data", *words]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **self.settings})
+        done = subprocess.run(command, input=told, capture_output=True, text=True, env={**os.environ, **self.settings})
         if done.returncode != 0:
             raise Trouble(done.stderr.strip() or f"{words} failed")
         return done.stdout.strip()
