@@ -360,7 +360,10 @@ mod tests {
             (answer(|_, _, _, _, busy| *busy = true), "busy_elsewhere"),
             (answer(|_, row, _, _, _| row.until = Some(later)), "backing_off"),
             // Made of the answer for another module of its set: see the engine.
-            (Decision::Nothing(Reason::WaitsFor(ModuleName::new("app2").unwrap(), Box::new(Reason::Offline))), "waits_for"),
+            (
+                Decision::Nothing(Reason::WaitsFor(ModuleName::new("app2").unwrap(), Box::new(Reason::Offline))),
+                "waits_for",
+            ),
             (of_rollout(RolloutState::Draft), "not_started"),
             (of_rollout(RolloutState::AwaitingApproval), "awaiting_approval"),
             (of_rollout(RolloutState::Scheduled), "scheduled"),

@@ -1,6 +1,7 @@
-//! How instants are written: RFC 3339, UTC, milliseconds. For `#[serde(with = "...")]`.
+//! How instants are written: RFC 3339, UTC, milliseconds. Finer ones are read as the millisecond they are in. For
+//! `#[serde(with = "...")]`.
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, SubsecRound as _};
 use serde::{Deserialize, Deserializer, Serializer};
 
 use super::Timestamp;
@@ -24,7 +25,11 @@ pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok
 /// # Errors
 /// When the text is not RFC 3339.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    Timestamp::deserialize(deserializer)
+    Timestamp::deserialize(deserializer).map(in_millis)
+}
+
+fn in_millis(time: Timestamp) -> Timestamp {
+    time.trunc_subsecs(3)
 }
 
 /// The same for an instant that may be absent.
@@ -49,6 +54,6 @@ pub mod option {
     /// # Errors
     /// When the text is not RFC 3339.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Option::<Timestamp>::deserialize(deserializer)
+        Ok(Option::<Timestamp>::deserialize(deserializer)?.map(super::in_millis))
     }
 }

@@ -195,8 +195,8 @@ fn every_migration_of_mariadb_may_come_twice() {
         Err(why) => return println!("not run on MariaDB: {why}"),
     };
     let store = open(&database.url).unwrap();
-    let forget = Sql::new("DELETE FROM __diesel_schema_migrations");
-    let forgotten = run(store.write(move |db| Ok(forget.execute(db)?))).unwrap();
+    let forget = |db: &mut Db| Ok(Sql::new("DELETE FROM __diesel_schema_migrations").execute(db)?);
+    let forgotten = run(store.write(forget)).unwrap();
     assert!(forgotten > 30, "{forgotten}");
     store.close();
     open(&database.url).unwrap().close();
