@@ -15,6 +15,10 @@ use super::server::Server;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_fleetward-agent");
 const SIZE: usize = 20 * 1024 * 1024;
+/// So that a download lasts long enough to be met by a kill.
+const BYTES_PER_SECOND: usize = SIZE / 10;
+/// Agents that are killed at once, about.
+const UNLUCKY: usize = 8;
 
 /// A device that ran 1.0.0 from before Fleetward, and the agent on it.
 pub struct Agent {
@@ -93,13 +97,14 @@ pub fn run(place: &mut Place) -> Outcome {
     while !has_ended(&server) {
         assert!(begun.elapsed() < Duration::from_secs(1800), "{}", server.json("/api/v1/rollouts/1"));
         pass(place.millis(50..600));
-        let unlucky = usize::try_from(place.between(0..count)).unwrap();
-        agents[unlucky].kill();
-        agents[unlucky].runs(&sha256);
+        let first = usize::try_from(place.between(0..count)).unwrap();
+        let unlucky: Vec<usize> = (first..agents.len()).step_by(agents.len() / UNLUCKY + 1).collect();
+        unlucky.iter().for_each(|n| agents[*n].kill());
+        unlucky.iter().for_each(|n| drop(agents[*n].runs(&sha256)));
         pass(place.millis(0..200));
-        agents[unlucky].start();
-        kills += 1;
-        if place.between(0..20) == 0 {
+        unlucky.iter().for_each(|n| agents[*n].start());
+        kills += unlucky.len();
+        if place.between(0..8) == 0 {
             server.kill();
             pass(place.millis(0..700));
             server.start_again();
@@ -128,7 +133,7 @@ fn rollout() -> Value {
     let timeouts = json!({"offered": 10, "downloading": 120, "installing": 600, "verifying": 600});
     let policy = json!({
         "max_in_flight": 20, "stages": [{"percent": 100}], "health_window_s": 1, "attempts": 100,
-        "max_failures": 100_000, "max_failure_percent": 100, "timeouts_s": timeouts,
+        "max_failures": 100_000, "max_failure_percent": 100, "timeouts_s": timeouts, "bytes_per_second": BYTES_PER_SECOND,
     });
     json!({"packages": [{"name": "app1", "version": "1.1.0"}], "policy": policy})
 }
