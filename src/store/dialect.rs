@@ -3,9 +3,11 @@
 //! Through the multi connection diesel has no upserts, no inserts of many rows and no `returning`; they are here,
 //! as text with bound values.
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
-use diesel::query_builder::BoxedSqlQuery;
-use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
+use diesel::query_builder::{AstPass, BoxedSqlQuery, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, Text};
 
 use super::connection::{Db, MultiBackend};
 
@@ -155,14 +157,67 @@ impl Columns {
         let width = self.key.len() + self.rest.len();
         let columns: Vec<&str> = self.key.iter().chain(self.rest).copied().collect();
         let head = format!("INSERT INTO {} ({}) VALUES ", self.table, columns.join(", "));
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let mut sql = Sql::new(&head);
-            for (index, row) in rows.by_ref().take(MAX_BOUND / width).enumerate() {
-                sql = if index == 0 { sql } else { sql.push(",") }.list(row);
-            }
-            sql.push(clause).execute(db)?;
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (rows, others) = rest.split_at(power_of_two(rest.len().min(MAX_BOUND / width)));
+            let insert = Insert { head: &head, rows, clause };
+            match db {
+                Db::Sqlite(connection) => insert.execute(connection)?,
+                #[cfg(feature = "mysql")]
+                Db::Mysql(connection) => insert.execute(connection)?,
+            };
+            rest = others;
         }
+        Ok(())
+    }
+}
+
+/// The greatest that is not above `most`: so few numbers of rows, and so few statements that stay prepared.
+const fn power_of_two(most: usize) -> usize {
+    1 << most.ilog2()
+}
+
+/// One `INSERT` of many rows. It is prepared once for each number of rows, and binds without copies.
+struct Insert<'a> {
+    head: &'a str,
+    rows: &'a [Vec<Value>],
+    clause: &'a str,
+}
+
+impl QueryId for Insert<'_> {
+    type QueryId = ();
+    // Known by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: Connection> RunQueryDsl<C> for Insert<'_> {}
+
+impl<DB> QueryFragment<DB> for Insert<'_>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    Option<f64>: ToSql<Nullable<Double>, DB>,
+    Option<String>: ToSql<Nullable<Text>, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(self.head);
+        for (index, row) in self.rows.iter().enumerate() {
+            out.push_sql(if index == 0 { "(" } else { ",(" });
+            for (index, value) in row.iter().enumerate() {
+                if index > 0 {
+                    out.push_sql(",");
+                }
+                match value {
+                    Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x)?,
+                    Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x)?,
+                    Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x)?,
+                    Value::Bool(x) => out.push_bind_param::<Bool, _>(x)?,
+                }
+            }
+            out.push_sql(")");
+        }
+        out.push_sql(self.clause);
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn compress(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let mut encoder = GzEncoder::new(File::create(&temporary)?, Compression::default());
+    let mut encoder = GzEncoder::new(File::create(&temporary)?, Compression::fast());
     io::copy(&mut plain, &mut encoder)?;
     encoder.finish()?.sync_all()?;
     fs::rename(&temporary, &target)?;
