@@ -88,6 +88,10 @@ fn here(request: &HttpRequest) -> String {
         "/login/code" => "/login",
         _ if path.starts_with("/account/second-factor/") => "/account/second-factor",
         _ if path.starts_with("/users/") => "/users",
+        // What is done to a terminal or an update is done on its page.
+        _ if path.starts_with("/devices/") || path.starts_with("/rollouts/") => {
+            return path.split('/').take(3).collect::<Vec<_>>().join("/");
+        }
         _ => "/",
     };
     page.to_owned()

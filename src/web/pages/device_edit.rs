@@ -26,7 +26,8 @@ pub async fn change(
     body: web::Bytes,
 ) -> Answer {
     let pairs = Pairs::of_form(&body);
-    let (mut name, mut tags) = (Field::typed(&pairs, "name"), Field::typed(&pairs, "tags"));
+    // Whole, as it is saved: a page shows long texts cut.
+    let (mut name, mut tags) = (Field::typed(&pairs, "name"), Field::new(pairs.raw("tags")));
     let new_name = name.value.trim().to_owned();
     if let Err(message) = check_name(&new_name) {
         name.refuse(message);
