@@ -136,8 +136,12 @@ const onEvent = {
 /** Whether the rows are to be read anew as well as what is counted. */
 let wantsRows = false;
 
+/** Whether something happened while the page was being read. */
+let again = false;
+
 function refreshSoon(rows = page !== "rollout") {
   wantsRows ||= rows;
+  again = refreshTimer !== null;
   if (refreshTimer === null) {
     const wait = Math.max(200, lastRefresh + REFRESH[page] - Date.now());
     refreshTimer = setTimeout(refresh, wait);
@@ -179,6 +183,7 @@ async function refresh() {
       address.searchParams.set("part", "counts");
     }
     wantsRows = false;
+    again = false;
     const response = await fetch(address, { headers: { Accept: "text/html" } });
     if (response.redirected && new URL(response.url).pathname === "/login") {
       over();
@@ -190,6 +195,9 @@ async function refresh() {
   } finally {
     lastRefresh = Date.now();
     refreshTimer = null;
+    if (again) {
+      refreshSoon(wantsRows);
+    }
   }
 }
 
@@ -224,8 +232,9 @@ function found() {
 function stream() {
   const about = page === "device" ? { device: subject.deviceId } : page === "rollout" ? { rollout: subject.rollout } : {};
   const keys = [...document.querySelectorAll("tr[data-key]")].map((line) => line.dataset.key);
-  if (keys.length > 0 && page !== "device") {
-    about.rows = keys.join(",");
+  if (page !== "device") {
+    // A page without rows asks for those of nobody: of everything else it hears only that it moved.
+    about.rows = keys.join(",") || "0";
   }
   return `/api/v1/live?${new URLSearchParams(about)}`;
 }
