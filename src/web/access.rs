@@ -310,9 +310,13 @@ fn origin<'a>(request: &'a ServiceRequest, state: &'a WebState) -> Origin<'a> {
     }
 }
 
+/// Forms that strangers may send, whatever they call them.
+const OPEN_FORMS: [&str; 3] = ["/login", "/login/code", "/setup"];
+
 /// The body, where it is a page's form, and not for ever: strangers send such bodies too.
 async fn read_form(request: &mut ServiceRequest) -> Result<Option<web::Bytes>, ApiError> {
-    if !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if !is_form && !OPEN_FORMS.contains(&request.path()) {
         return Ok(None);
     }
     let body = params::in_time(request.extract::<web::Bytes>()).await?;

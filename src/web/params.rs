@@ -20,7 +20,7 @@ use crate::domain::Timestamp;
 /// Largest body of JSON or of a form.
 const BODY_BYTES: usize = 1024 * 1024;
 /// ... and how long it may take.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
+const BODY_WITHIN: Duration = Duration::from_secs(20);
 
 /// The fields of a query string or of a form.
 #[derive(Debug, Default)]

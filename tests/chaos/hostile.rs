@@ -24,6 +24,8 @@ enum Harm {
     Silence,
     /// Request headers, a byte a second.
     SlowHeaders,
+    /// A form whose end never comes.
+    SlowBody,
     /// An upgrade, and no hello.
     NoHello,
     /// Half a frame, and no more.
@@ -42,9 +44,10 @@ enum Harm {
     StopsReading,
 }
 
-const HARMS: [Harm; 10] = [
+const HARMS: [Harm; 11] = [
     Harm::Silence,
     Harm::SlowHeaders,
+    Harm::SlowBody,
     Harm::NoHello,
     Harm::HalfFrame,
     Harm::HugeFrame,
@@ -61,6 +64,8 @@ const TURNS: u64 = 64;
 /// Longer than the server may let any of them live.
 const PATIENCE: Duration = Duration::from_secs(45);
 const GONE_WITHIN: Duration = Duration::from_secs(30);
+/// No content type, which a page's form would have.
+const SLOW_BODY: &[u8] = b"POST /login HTTP/1.1\r\nHost: fleet\r\nContent-Length: 100000\r\n\r\n";
 /// Bytes that wait on this end of a connection.
 const SMALL: usize = 16 * 1024;
 /// New connections a second, below what the server lets in.
@@ -212,6 +217,10 @@ async fn do_harm(harm: Harm, n: u64, mut socket: TcpStream, token: &str) -> std:
     match harm {
         Harm::Silence => return drain(&mut socket).await,
         Harm::SlowHeaders => return drip(&mut socket, b"GET /ws HTTP/1.1\r\nHost: fleet\r\nX-Slow: ").await,
+        Harm::SlowBody => {
+            socket.write_all(SLOW_BODY).await?;
+            return drip(&mut socket, b"x").await;
+        }
         _ => upgrade(&mut socket, token).await?,
     }
     let modules = if harm == Harm::StopsReading { r#"{"name":"evil","version":"1"}"# } else { "" };
@@ -233,7 +242,7 @@ async fn do_harm(harm: Harm, n: u64, mut socket: TcpStream, token: &str) -> std:
         Harm::Garbage => return flood(&mut socket, &frame(true, 1, b"{]")).await,
         Harm::NeverReads => return flood(&mut socket, &frame(true, 1, hello.as_bytes())).await,
         Harm::StopsReading => return wants_and_stops_reading(&mut socket).await,
-        Harm::Silence | Harm::SlowHeaders | Harm::NoHello => {}
+        Harm::Silence | Harm::SlowHeaders | Harm::SlowBody | Harm::NoHello => {}
     }
     drain(&mut socket).await
 }
