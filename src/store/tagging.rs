@@ -9,7 +9,7 @@ use super::devices::{TAGS, in_chunks, tags_of};
 use super::dialect::{CHUNK, Value};
 use super::schema::{device_tags, devices};
 use super::stored::{NAME, fit};
-use super::{DeviceQuery, Outcome, Result, Store};
+use super::{DeviceQuery, Outcome, Result, Store, StoreError};
 use crate::domain::{DeviceId, KeyId, Tags};
 
 /// What becomes of the tags of each device.
@@ -24,7 +24,7 @@ pub struct TagChange {
 }
 
 /// What became of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Tagged {
     /// Devices whose tags are others now.
     pub changed: Vec<KeyId>,
@@ -32,6 +32,8 @@ pub struct Tagged {
     pub same: u64,
     /// Devices that would have had too many.
     pub full: u64,
+    /// Why the rest was not come to.
+    pub stopped: Option<StoreError>,
 }
 
 impl Store {
@@ -48,25 +50,34 @@ impl Store {
                 Ok(keys)
             })
             .await?;
-        self.tag_keys(keys, change).await
+        Ok(self.tag_keys(keys, change).await)
     }
 
     /// Changes the tags of all that match.
+    ///
+    /// What stopped it half-way is in what is returned.
     pub async fn tag_matching(&self, query: DeviceQuery, change: TagChange) -> Result<Tagged> {
         let keys = self.matching_keys(query).await?;
-        self.tag_keys(keys, change).await
+        Ok(self.tag_keys(keys, change).await)
     }
 
     /// In transactions that are short enough for reports to hardly wait.
-    async fn tag_keys(&self, keys: Vec<i64>, change: TagChange) -> Result<Tagged> {
+    async fn tag_keys(&self, keys: Vec<i64>, change: TagChange) -> Tagged {
         let mut all = Tagged::default();
         for chunk in keys.chunks(CHUNK) {
             let (chunk, change) = (chunk.to_vec(), change.clone());
-            let mut part = self.write(move |db| tag(db, &chunk, &change)).await?;
-            all.changed.append(&mut part.changed);
-            (all.same, all.full) = (all.same + part.same, all.full + part.full);
+            match self.write(move |db| tag(db, &chunk, &change)).await {
+                Ok(mut part) => {
+                    all.changed.append(&mut part.changed);
+                    (all.same, all.full) = (all.same + part.same, all.full + part.full);
+                }
+                Err(error) => {
+                    all.stopped = Some(error);
+                    break;
+                }
+            }
         }
-        Ok(all)
+        all
     }
 }
 

@@ -73,7 +73,7 @@ pub async fn tag(
     check_tags(&named).map_err(|message| ApiError::field("remove", message))?;
     let details = json!({ "set": set, "remove": remove });
     let change = TagChange { set, remove, most: MOST_TAGS };
-    let tagged = match whose {
+    let mut tagged = match whose {
         Whose::Named(ids) => state.store.tag_devices(ids, change).await?,
         Whose::Matching(query) => state.store.tag_matching(*query, change).await?,
     };
@@ -85,5 +85,9 @@ pub async fn tag(
             fleet.device_changed(key_id).await;
         }
     });
-    Ok(tagged)
+    // What was changed before it stopped stays so, and is told.
+    match tagged.stopped.take() {
+        Some(error) => Err(error.into()),
+        None => Ok(tagged),
+    }
 }
