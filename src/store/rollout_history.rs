@@ -76,6 +76,16 @@ impl Store {
         .await
     }
 
+    /// What failed for good on this device, and is held against it.
+    pub async fn strikes_of(&self, key_id: KeyId) -> Result<Vec<Strike>> {
+        self.read(move |db| {
+            let own = strikes::table.filter(strikes::key_id.eq(key_id.0)).select(StrikeRow::as_select());
+            let rows: Vec<StrikeRow> = own.order(strikes::module).load(db)?;
+            rows.into_iter().map(StrikeRow::strike).collect()
+        })
+        .await
+    }
+
     /// Nothing that failed on this device before counts any more. Returns how many packages it was kept from.
     pub async fn free_from_quarantine(&self, key_id: KeyId) -> Result<u64> {
         self.write(move |db| {

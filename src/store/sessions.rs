@@ -33,7 +33,18 @@ pub struct SessionInUse {
 }
 
 impl Store {
-    /// Begins a session, or prolongs it. Those that have expired are forgotten.
+    /// Prolongs a session. `false`: it has been ended meanwhile, and stays so.
+    pub async fn prolong_session(&self, key_hash: &Sha256Hex, state: &str, expires_at: Timestamp) -> Result<bool> {
+        let (key, state) = (key_hash.clone(), state.to_owned());
+        self.write(move |db| {
+            let own = sessions::table.filter(sessions::key_hash.eq(key.as_str()));
+            let longer = (sessions::state.eq(state.as_str()), sessions::expires_at.eq(millis(expires_at)));
+            Ok(diesel::update(own).set(longer).execute(db)? > 0)
+        })
+        .await
+    }
+
+    /// Begins a session. Those that have expired are forgotten.
     pub async fn save_session(
         &self,
         key_hash: &Sha256Hex,

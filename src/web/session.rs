@@ -93,7 +93,9 @@ pub async fn read(state: &WebState, request: &HttpRequest, key: &str) -> Result<
     let mut renewed = None;
     if now.timestamp_millis() - kept.renewed_at > RENEW_AFTER.num_milliseconds() {
         kept.renewed_at = now.timestamp_millis();
-        state.store.save_session(&key_hash, Some(user.id), &text(&kept)?, now + LASTS).await?;
+        if !state.store.prolong_session(&key_hash, &text(&kept)?, now + LASTS).await? {
+            return Ok(None);
+        }
         renewed = Some(cookie(state, COOKIE, key.to_owned(), LASTS));
     }
     if found.seen_at.is_none_or(|seen| now - seen > NOTE_AFTER) {

@@ -41,6 +41,11 @@ fn a_session_ends_with_its_time_and_with_its_user() {
         assert_eq!(store.session_in_use(&hash("s"), at(19)).await.unwrap().map(|found| found.user), Some(ann.clone()));
         assert!(store.session_in_use(&hash("anonymous"), at(19)).await.unwrap().is_none());
         assert_eq!(store.session(&hash("s"), at(20)).await.unwrap(), None);
+        assert!(store.prolong_session(&hash("s"), "{}", at(30)).await.unwrap());
+        assert_eq!(store.session(&hash("s"), at(29)).await.unwrap().as_deref(), Some("{}"));
+        store.delete_session(&hash("s")).await.unwrap();
+        assert!(!store.prolong_session(&hash("s"), "{}", at(40)).await.unwrap(), "ended meanwhile");
+        store.save_session(&hash("s"), Some(ann.id), "{\"a\":1}", at(20)).await.unwrap();
         assert!(store.session_in_use(&hash("s"), at(20)).await.unwrap().is_none());
         store.save_session(&hash("other"), Some(ann.id), "{}", at(20)).await.unwrap();
         assert_eq!(store.end_sessions(ann.id, Some(&hash("s"))).await.unwrap(), 1);

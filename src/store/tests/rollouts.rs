@@ -250,6 +250,8 @@ async fn what_became_of_it(store: &Store, id: RolloutId, app: &ModuleName, keys:
     let moved = store.assignment_history(keys[0], Some(id)).await.unwrap();
     assert_eq!(moved.iter().map(|t| (t.to, t.at)).collect::<Vec<_>>(), [(AssignmentState::Offered, at(40))]);
     assert_eq!(store.strikes().await.unwrap(), [strike(keys[0], app, 2)]);
+    assert_eq!(store.strikes_of(keys[0]).await.unwrap().len(), 1);
+    assert!(store.strikes_of(keys[1]).await.unwrap().is_empty());
     let course = store.rollout_course(id, 10).await.unwrap();
     assert_eq!(course.iter().map(|p| (p.at, p.verified, p.failed)).collect::<Vec<_>>(), [(at(50), 1, 0)]);
     let candidates = store.candidates(&Target::All).await.unwrap();

@@ -101,7 +101,7 @@ impl Filter {
             verb: some(&self.verb),
             subject: some(&self.subject),
             from: midnight(&self.from),
-            to: midnight(&self.to).map(|day| day + TimeDelta::days(1)),
+            to: midnight(&self.to).and_then(|day| day.checked_add_signed(TimeDelta::days(1))),
             newest_first: true,
             after,
             limit,

@@ -311,7 +311,7 @@ pub async fn read(state: &WebState, id: &str, wanted: &Wanted) -> Result<DeviceP
         transitions: store.assignment_history(key_id, None).await?,
         charts: Charts::new(&samples?, range),
         map: MapView { tile_url: state.config.map.tile_url.clone(), attribution: state.config.map.attribution.clone() },
-        strikes: store.strikes().await?,
+        strikes: store.strikes_of(key_id).await?,
         connections: store.connections_of(key_id, HISTORY).await?,
         log,
         device,

@@ -77,10 +77,11 @@ impl From<Device> for Arrived {
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let since = Pairs::of_query(&request).text("since").parse().ok().and_then(DateTime::from_timestamp_millis);
     let Some(since) = since else { return Ok(go_to(&begun(&state), None)) };
-    let once = session_of(&admin).and_then(|session| state.pages.once.take(session, state.clock.now()));
+    let once =
+        session_of(&admin).and_then(|session| state.pages.once.take_if(session, state.clock.now(), |once| !once.api));
     let newest = state.store.newest_devices(ARRIVALS).await?;
     let arrivals = newest.into_iter().filter(|device| device.created_at >= since).map(Arrived::from).collect();
-    let page = NewDevice { once: once.filter(|once| !once.api), since, arrivals, ..blank(&request, &state) };
+    let page = NewDevice { once, since, arrivals, ..blank(&request, &state) };
     show(&request, page)
 }
 

@@ -85,6 +85,12 @@ impl<T: Clone> Waiting<T> {
         (now - since < WAITS).then_some(what)
     }
 
+    /// Takes it where it is what the page shows; anything else waits on.
+    #[must_use]
+    pub fn take_if(&self, session: &Sha256Hex, now: Timestamp, shows: impl Fn(&T) -> bool) -> Option<T> {
+        if self.look(session, now).is_some_and(|what| shows(&what)) { self.take(session, now) } else { None }
+    }
+
     /// Looks at it, and leaves it for the page after.
     #[must_use]
     pub fn look(&self, session: &Sha256Hex, now: Timestamp) -> Option<T> {
@@ -107,7 +113,8 @@ mod tests {
         once.keep(session.clone(), secret.clone(), now);
         assert_eq!(once.take(&Sha256Hex::of(b"b"), now), None);
         assert_eq!(once.look(&session, now), Some(secret.clone()));
-        assert_eq!(once.take(&session, now), Some(secret.clone()));
+        assert_eq!(once.take_if(&session, now, |secret| !secret.api), None, "another page's");
+        assert_eq!(once.take_if(&session, now, |secret| secret.api), Some(secret.clone()));
         assert_eq!(once.take(&session, now), None);
         once.keep(session.clone(), secret, now);
         assert_eq!(once.take(&session, now + WAITS), None);

@@ -23,6 +23,8 @@ pub struct SecondFactorPage {
     pub offered: Option<Offered>,
     pub current: Field,
     pub code: Field,
+    /// The password that turns it off; `current` is that of the page's other form.
+    pub current_off: Field,
     /// Recovery codes that were just made, shown once.
     pub codes: Vec<String>,
 }
@@ -130,6 +132,7 @@ pub async fn turn_off(request: HttpRequest, state: web::Data<WebState>, viewer: 
     let user_id = owner(&viewer)?.user_id;
     let mut page = read(&state, &viewer).await?;
     if !is_own_password(&state, &request, &viewer, &Pairs::of_form(&body), &mut page).await? {
+        page.current_off = std::mem::take(&mut page.current);
         return again(&request, page);
     }
     state.acting(&viewer, "second_factor.off", &viewer.name, &json!({})).delete_second_factor(user_id).await?;

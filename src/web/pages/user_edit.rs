@@ -27,8 +27,8 @@ const MOST_DAYS: i64 = 3650;
 /// 403 for others than admins.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let mut page = read(&state, &admin).await?;
-    let once = session_of(&admin).and_then(|session| state.pages.once.take(session, state.clock.now()));
-    page.once = once.filter(|once| once.api);
+    let now = state.clock.now();
+    page.once = session_of(&admin).and_then(|session| state.pages.once.take_if(session, now, |once| once.api));
     show(&request, page)
 }
 
