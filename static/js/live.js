@@ -124,7 +124,12 @@ const onEvent = {
   },
   /** Something moved that no row here shows. */
   others() {
-    refreshSoon();
+    // A page that waits for the first terminal is another one when it has come.
+    if (document.querySelector("[data-first]")) {
+      location.reload();
+    } else {
+      refreshSoon();
+    }
   },
   reload() {
     refreshSoon(true);
