@@ -82,6 +82,9 @@ fn failures_are_tried_again_and_a_device_that_fails_twice_is_kept_apart_until_it
     fail(&mut device);
     assert_eq!(retry(&json!({})).expect(200).json()["retried"], 0);
     let kept = app.get("/api/v1/quarantine", &token).expect(200).json();
+    let paged =
+        |query: &str| app.get(&format!("/api/v1/quarantine?{query}"), &token).expect(200).json()["items"].clone();
+    assert_eq!((paged("limit=1"), paged("limit=1&after=1")), (kept["items"].clone(), json!([])));
     assert_eq!((&kept["items"][0]["quarantined"], &kept["items"][0]["reason"]), (&json!(true), &json!("no")));
     let plan = json!({"packages": [{"name": "app1", "version": "2"}], "target": {"device_ids": ["t-1"]}});
     let planned = app.json("POST", "/api/v1/rollouts/plan", &token, &plan).expect(200).json();

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::devices::find as find_device;
 use super::rollout_views::RolloutView;
 use super::rollouts::{find, show};
-use super::{done, from_path};
+use super::{done, from_path, short_list};
 use crate::actors::{Steering, TakenBack};
 use crate::domain::{AssignmentState, DeviceId, KeyId, ModuleName, RolloutId, Strike, Timestamp, Transition, Version};
 use crate::store::CoursePoint;
@@ -210,10 +210,8 @@ impl<'a> From<&'a Strike> for StrikeView<'a> {
 /// # Errors
 /// 422
 pub async fn quarantine(state: web::Data<WebState>, _: Viewer, params: Params) -> Answer {
-    params.finish()?;
     let strikes = state.store.strikes().await?;
-    let items: Vec<StrikeView<'_>> = strikes.iter().map(StrikeView::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": null })))
+    short_list(&strikes.iter().map(StrikeView::from).collect::<Vec<_>>(), params)
 }
 
 /// `DELETE /api/v1/devices/{device_id}/quarantine`: nothing that failed on it before counts any more.
