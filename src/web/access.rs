@@ -280,11 +280,17 @@ async fn establish(request: &mut ServiceRequest) -> Result<Option<Cookie<'static
         interrupted::keep(request, form.as_deref());
         return Ok(None);
     };
-    let form_token_checked = !changes || form_token(request, form.as_deref(), &session.csrf)?;
+    // Whoever signs in shows who they are anew, and their page may be older than the session of another tab.
+    let needs_token = changes && !matches!(request.path(), "/login" | "/login/code");
+    let given = if needs_token { form_token(request, form.as_deref(), &session.csrf) } else { Ok(true) };
     let Session { user, csrf, key_hash, renewed } = session;
     let who = Who { name: user.name, role: user.role, via: Via::Session { user_id: user.id, key_hash, csrf } };
+    let form_token_checked = matches!(given, Ok(true));
     request.extensions_mut().insert(Identity { who: Rc::new(who), form_token_checked });
-    Ok(renewed)
+    if given.is_err() {
+        interrupted::keep(request, form.as_deref());
+    }
+    given.map(|_| renewed)
 }
 
 /// The token of `Authorization: Bearer TOKEN`.

@@ -8,6 +8,7 @@ mod device;
 mod devices;
 mod filters;
 mod fleet;
+mod forms;
 mod helpers;
 mod languages;
 mod live;

@@ -8,6 +8,7 @@ use super::form::{Pairs, query};
 use super::notice::ErrorPage;
 use super::shell::{Page, Shell, Signed, View, done, shown, theme};
 use super::sign_in::Login;
+use super::users::session_of;
 use crate::domain::Role;
 use crate::web::access::who;
 use crate::web::error::{Answer, ApiError};
@@ -103,6 +104,11 @@ pub async fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse
     if error.status == StatusCode::UNAUTHORIZED && who(request).is_none() && request.path() != "/login" {
         return to_sign_in(request, error);
     }
+    if error.code == "bad_form_token"
+        && let Some(answer) = to_resume(request)
+    {
+        return answer;
+    }
     let page = ErrorPage {
         status: error.status.as_u16(),
         message: error.message.clone(),
@@ -130,6 +136,15 @@ fn to_sign_in(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     }
     let next = if next == "/" { "" } else { &next };
     go_to(&format!("/login{}", query(&[("next", next)])), None)
+}
+
+/// A form of a session before: its owner may send it again, once they have seen it.
+fn to_resume(request: &HttpRequest) -> Option<HttpResponse> {
+    let state = request.app_data::<web::Data<WebState>>()?;
+    let who = who(request)?;
+    let session = session_of(&who)?;
+    state.pages.interrupted.keep(session.clone(), interrupted::kept(request)?, state.clock.now());
+    Some(go_to("/resume", None))
 }
 
 /// Who can help somebody that lacks a role; at most a few, and nobody while the database does not answer.

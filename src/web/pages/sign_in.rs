@@ -1,5 +1,6 @@
 //! `/setup`, `/login` and `/resume`: the way in, and back to where one was.
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
@@ -185,15 +186,25 @@ pub async fn post_login(
             answer.add_cookie(&half).map_err(ApiError::internal)?;
             Ok(answer)
         }
-        Err(error) if error.code == "wrong_credentials" && !wants_json(&request) => {
+        Err(error) if wants_json(&request) => Err(error),
+        Err(error) if error.code == "wrong_credentials" || error.retry_after_s.is_some() => {
             let mut password = Field::default();
-            password.refuse("wrong_login");
+            let wrong = error.code == "wrong_credentials";
+            password.refuse(if wrong { "wrong_login" } else { &error.message });
             let interrupted = onward.interrupted.unwrap_or_default();
-            let page = Login { next: onward.next, name, password, interrupted, ..Login::default() };
-            show_as(&request, error.status, page)
+            refused(&request, &error, Login { next: onward.next, name, password, interrupted, ..Login::default() })
         }
         Err(error) => Err(error),
     }
+}
+
+/// The page again, with what was typed and what it carries; after too many tries it says when to come again.
+fn refused<T: View>(request: &HttpRequest, error: &ApiError, page: T) -> Answer {
+    let mut answer = show_as(request, error.status, page)?;
+    if let Some(seconds) = error.retry_after_s {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    Ok(answer)
 }
 
 fn code_needed() -> ApiError {
@@ -216,11 +227,11 @@ pub async fn post_code(request: HttpRequest, state: web::Data<WebState>, visitor
             Ok(answer)
         }
         Err(error) if wants_json(&request) => Err(error),
-        Err(error) if error.code == "wrong_code" => {
+        Err(error) if error.code == "wrong_code" || error.retry_after_s.is_some() => {
             let mut code = Field::default();
-            code.refuse("wrong_code");
+            code.refuse(if error.code == "wrong_code" { "wrong_code" } else { &error.message });
             let interrupted = onward.interrupted.unwrap_or_default();
-            show_as(&request, error.status, LoginCode { next: onward.next, code, interrupted })
+            refused(&request, &error, LoginCode { next: onward.next, code, interrupted })
         }
         Err(error) if error.code == "half_ended" => {
             let interrupted = onward.interrupted.unwrap_or_default();
