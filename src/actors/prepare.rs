@@ -208,10 +208,11 @@ pub(super) async fn write_plan(
     for row in &assignments {
         turns.entry(row.key_id).or_insert(Turn::new(row.stage));
     }
-    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
-    let rows: Vec<Assignment> = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
-    let rollout = Rollout { id, ..rollout };
+    // Before it is written down: what is on disk is taken in hand, whatever else can't be read.
     let readings = readings(store, &request.policy, &rows, &away).await?;
+    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
+    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
+    let rollout = Rollout { id, ..rollout };
     Ok(Ready { open: OpenCourse { rollout, rows, tallies, turns, recent_starts: Vec::new() }, away, readings })
 }
 

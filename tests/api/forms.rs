@@ -1,6 +1,6 @@
 //! Forms of pages: what was typed is not lost, and leads back to its own page.
 
-use fleetward::domain::{Role, Sha256Hex};
+use fleetward::domain::Role;
 
 use crate::helpers::{PASSWORD, TestApp, bearer, spawn_app};
 
@@ -68,20 +68,6 @@ fn too_many_tries_to_sign_in_lose_no_form() {
     let page = reply.text();
     assert!(page.contains("/devices/t-1") && page.contains("name&#x3D;typed"), "{page}");
     assert!(page.contains("Too many tries to sign in"), "{page}");
-}
-
-#[test]
-fn a_session_that_has_ended_is_not_prolonged() {
-    let app = spawn_app();
-    app.user("ann", Role::Viewer);
-    let cookie = app.cookie("ann");
-    let key = Sha256Hex::of(cookie.split_once('=').unwrap().1.as_bytes());
-    let until = app.clock.now() + chrono::TimeDelta::days(7);
-    let state = app.wait(app.store.session(&key, app.clock.now())).unwrap().unwrap();
-    assert!(app.wait(app.store.prolong_session(&key, &state, until)).unwrap());
-    app.wait(app.store.delete_session(&key)).unwrap();
-    assert!(!app.wait(app.store.prolong_session(&key, &state, until)).unwrap());
-    assert_eq!(app.wait(app.store.session(&key, app.clock.now())).unwrap(), None);
 }
 
 #[test]
