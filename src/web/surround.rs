@@ -73,7 +73,9 @@ fn request_id(request: &ServiceRequest) -> String {
 /// One line; without the query, which may hold a setup token.
 fn log(id: &str, method: &Method, path: &str, status: u16, seconds: f64) {
     let ms = (seconds * 1000.0).round();
-    if status >= 500 {
+    // Every device of a fleet that is told to come later would be a line.
+    let comes_later = status == 503 && path == "/ws";
+    if status >= 500 && !comes_later {
         tracing::error!(id, %method, path, status, ms, "request failed");
     } else if method.is_safe() {
         tracing::debug!(id, %method, path, status, ms, "request");

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::output::Output;
 use crate::app::{self, App};
 use crate::config::Config;
-use crate::telemetry;
+use crate::telemetry::{self, Messages};
 use demo::Demo;
 
 /// Run the server (also what fleetward does without a command)
@@ -38,11 +38,14 @@ const DEMO_HEALTH_WINDOW_S: u32 = 5;
 impl Serve {
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let config = self.config(context)?;
-        telemetry::start(config.log_format, context.environment()).map_err(CliError::Usage)?;
+        let messages = telemetry::start(config.log_format, context.environment()).map_err(CliError::Usage)?;
         app::raise_open_files();
         let listener =
             TcpListener::bind(config.listen).map_err(CliError::doing(format!("listen on {}", config.listen)))?;
-        actix_web::rt::System::new().block_on(serve(config, listener, self.demo, context.output()))
+        let served =
+            actix_web::rt::System::new().block_on(serve(config, listener, self.demo, context.output(), &messages));
+        messages.end();
+        served
     }
 
     fn config(&self, context: &Context) -> Result<Config, CliError> {
@@ -59,10 +62,16 @@ impl Serve {
     }
 }
 
-async fn serve(config: Config, listener: TcpListener, demo: Option<u32>, out: Output) -> Result<(), CliError> {
+async fn serve(
+    config: Config,
+    listener: TcpListener,
+    demo: Option<u32>,
+    out: Output,
+    messages: &Messages,
+) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
     // From here on a signal ends what was begun, in order.
-    let stop = stop::asked()?;
+    let stop = stop::asked(messages)?;
     let app = App::build(config.clone(), listener).await.map_err(|error| failed(&error))?;
     let url = config.base_url(app.local_addr());
     out.line(format!("Fleetward listens on {}", app.local_addr()))?;
