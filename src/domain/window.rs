@@ -3,7 +3,7 @@
 //! A device's local time comes from its tag `timezone` (a name like `Asia/Shanghai`, or an offset like `+08:00`);
 //! without one from its longitude, one hour each 15 degrees, as ships keep it; without a position it is UTC.
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Weekday};
+use chrono::{Datelike, FixedOffset, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyError, Tags, Timestamp};
@@ -77,28 +77,25 @@ impl From<Weekday> for Day {
 }
 
 impl Window {
-    /// Minutes it is open.
-    fn length(&self) -> u32 {
-        match self.to.0 > self.from.0 {
-            true => self.to.0 - self.from.0,
-            false => 1440 - self.from.0 + self.to.0,
-        }
-    }
-
-    /// When it opens and closes on the day of `local`, if it does on that day.
-    fn on_day_of<Tz: TimeZone>(&self, local: &DateTime<Tz>) -> Option<(Timestamp, Timestamp)> {
-        let day = Day::from(local.weekday());
-        if !self.days.is_empty() && !self.days.contains(&day) {
+    /// When it opens and closes on this day of a zone, if it does on that day. Both are what the clock there shows: on
+    /// the nights on which it is changed, a window over that hour is longer or shorter.
+    fn on_day<Tz: TimeZone>(&self, zone: &Tz, day: NaiveDate) -> Option<(Timestamp, Timestamp)> {
+        if !self.days.is_empty() && !self.days.contains(&Day::from(day.weekday())) {
             return None;
         }
-        let time = NaiveTime::from_hms_opt(self.from.0 / 60 % 24, self.from.0 % 60, 0)?;
-        let date = if self.from.0 == 1440 { local.date_naive().succ_opt()? } else { local.date_naive() };
+        let next_day = if self.to.0 > self.from.0 { day } else { day.succ_opt()? };
+        Some((self.from.on(zone, day)?, self.to.on(zone, next_day)?))
+    }
+}
+
+impl Hour {
+    /// When the clock of a zone shows it on this day.
+    fn on<Tz: TimeZone>(self, zone: &Tz, day: NaiveDate) -> Option<Timestamp> {
+        let shown = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(i64::from(self.0));
+        let local = zone.from_local_datetime(&shown).earliest();
         // An hour that the clock skips begins when the clock has skipped it.
-        let opens = local.timezone().from_local_datetime(&date.and_time(time)).earliest().or_else(|| {
-            local.timezone().from_local_datetime(&(date.and_time(time) + TimeDelta::hours(1))).earliest()
-        })?;
-        let opens = opens.to_utc();
-        Some((opens, opens + TimeDelta::minutes(i64::from(self.length()))))
+        let local = local.or_else(|| zone.from_local_datetime(&(shown + TimeDelta::hours(1))).earliest());
+        local.map(|local| local.to_utc())
     }
 }
 
@@ -154,10 +151,10 @@ pub fn opens_at(windows: &[Window], zone: &Zone, now: Timestamp) -> Option<Times
     }
     let mut next: Option<Timestamp> = None;
     // Yesterday's may still be open; within eight days each opens once.
-    for day in -1..=8 {
-        let at = now + TimeDelta::days(day);
+    let yesterday = zone.date(now).pred_opt().unwrap_or_default();
+    for day in yesterday.iter_days().take(10) {
         for window in windows {
-            let Some((opens, closes)) = zone.span(window, at) else { continue };
+            let Some((opens, closes)) = zone.span(window, day) else { continue };
             if opens <= now && now < closes {
                 return None;
             }
@@ -193,10 +190,17 @@ impl Zone {
         named.or_else(|| tag.parse().ok().map(Self::Fixed))
     }
 
-    fn span(&self, window: &Window, at: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    fn span(&self, window: &Window, day: NaiveDate) -> Option<(Timestamp, Timestamp)> {
         match self {
-            Self::Named(zone) => window.on_day_of(&at.with_timezone(zone)),
-            Self::Fixed(offset) => window.on_day_of(&at.with_timezone(offset)),
+            Self::Named(zone) => window.on_day(zone, day),
+            Self::Fixed(offset) => window.on_day(offset, day),
+        }
+    }
+
+    fn date(&self, at: Timestamp) -> NaiveDate {
+        match self {
+            Self::Named(zone) => at.with_timezone(zone).date_naive(),
+            Self::Fixed(offset) => at.with_timezone(offset).date_naive(),
         }
     }
 
@@ -268,6 +272,24 @@ mod tests {
         let night = [window(&[], "02:30", "04:00")];
         let opens = opens_at(&night, &tagged("Europe/Berlin"), at("2026-03-29T00:00:00Z")).unwrap();
         assert_eq!(opens, at("2026-03-29T01:30:00Z"));
+    }
+
+    #[test]
+    fn a_window_over_the_night_of_the_clock_change_closes_by_the_clock() {
+        // In Berlin 2026-03-29 has 23 hours and 2026-10-25 has 25.
+        let nights = [window(&[], "22:00", "05:00")];
+        let berlin = tagged("Europe/Berlin");
+        for (last, shut) in
+            [("2026-03-29T02:59:59Z", "2026-03-29T03:00:00Z"), ("2026-10-25T03:59:59Z", "2026-10-25T04:00:00Z")]
+        {
+            assert_eq!(opens_at(&nights, &berlin, at(last)), None, "{last}");
+            assert!(opens_at(&nights, &berlin, at(shut)).is_some(), "{shut}");
+        }
+        // 00:30 on the day after the short one: the window of that day is still open.
+        assert_eq!(opens_at(&nights, &berlin, at("2026-03-29T22:30:00Z")), None);
+        // 23:30 on the day before it: the next one is not passed over.
+        let mornings = [window(&[Day::Sun], "08:00", "09:00")];
+        assert_eq!(opens_at(&mornings, &berlin, at("2026-03-28T22:30:00Z")), Some(at("2026-03-29T06:00:00Z")));
     }
 
     #[test]
