@@ -157,6 +157,7 @@ fn hello(engine: &mut Engine, key: i64, running: &str) -> Effects {
         modules: [(module(), version(running))].into(),
         readings: None,
         sets: false,
+        told_at: None,
     };
     engine.arrived(at(2), arrival)
 }
@@ -169,6 +170,6 @@ fn update(engine: &mut Engine, key: i64) {
         black_box(engine.did(now, key_id, &module, &version, doing));
     }
     black_box(hello(engine, key, "2.0.0"));
-    let vitals = Vitals { at: now, readings: Readings::default(), status: Vec::new() };
+    let vitals = Vitals { at: now, made_at: now, readings: Readings::default(), status: Vec::new() };
     black_box(engine.reported(now, key_id, vitals));
 }

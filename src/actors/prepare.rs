@@ -170,18 +170,48 @@ pub(super) async fn write_down(
         (false, false, Some(_)) => RolloutState::Scheduled,
         (false, false, None) => RolloutState::Running,
     };
-    write_plan(store, &request, planned, now, state, None).await
+    write_plan(store, &request, planned, now, state).await
 }
 
-/// Writes down what was planned. `takes_back`: the rollout that it is the way back of.
-pub(super) async fn write_plan(
+/// A rollout that is planned and not written down yet.
+pub(super) struct Draft {
+    pub new: NewRollout,
+    open: OpenCourse,
+    away: Vec<(KeyId, Timestamp)>,
+    readings: HashMap<KeyId, Readings>,
+}
+
+impl Draft {
+    /// As it is on disk under this id.
+    pub fn written(self, id: RolloutId) -> Ready {
+        let Self { mut open, away, readings, .. } = self;
+        open.rollout.id = id;
+        open.rows.iter_mut().for_each(|row| row.rollout = id);
+        Ready { open, away, readings }
+    }
+}
+
+async fn write_plan(
+    store: &Store,
+    request: &RolloutRequest,
+    planned: Planned,
+    now: Timestamp,
+    state: RolloutState,
+) -> Result<Ready, RolloutError> {
+    let draft = draft(store, request, planned, now, state, None).await?;
+    let id = store.create_rollout(draft.new.clone()).await?;
+    Ok(draft.written(id))
+}
+
+/// What is to be written down of a plan. `takes_back`: the rollout that it is the way back of.
+pub(super) async fn draft(
     store: &Store,
     request: &RolloutRequest,
     planned: Planned,
     now: Timestamp,
     state: RolloutState,
     takes_back: Option<RolloutId>,
-) -> Result<Ready, RolloutError> {
+) -> Result<Draft, RolloutError> {
     let Planned { plan, releases, away } = planned;
     let rows = plan.assignments(now);
     let exclusions = plan.exclusions(&releases, now);
@@ -204,16 +234,12 @@ pub(super) async fn write_plan(
     };
     let assignments: Vec<Assignment> = rows.iter().chain(&exclusions).cloned().collect();
     let tallies = tally(&assignments);
-    let mut turns: HashMap<KeyId, Turn> = HashMap::new();
-    for row in &assignments {
-        turns.entry(row.key_id).or_insert(Turn::new(row.stage));
-    }
+    // Those with something to do are made of their rows.
+    let turns: HashMap<KeyId, Turn> = exclusions.iter().map(|row| (row.key_id, Turn::new(row.stage))).collect();
     // Before it is written down: what is on disk is taken in hand, whatever else can't be read.
     let readings = readings(store, &request.policy, &rows, &away).await?;
-    let id = store.create_rollout(NewRollout { rollout: rollout.clone(), assignments }).await?;
-    let rows = rows.into_iter().map(|row| Assignment { rollout: id, ..row }).collect();
-    let rollout = Rollout { id, ..rollout };
-    Ok(Ready { open: OpenCourse { rollout, rows, tallies, turns, recent_starts: Vec::new() }, away, readings })
+    let open = OpenCourse { rollout: rollout.clone(), rows, tallies, turns, recent_starts: Vec::new() };
+    Ok(Draft { new: NewRollout { rollout, assignments }, open, away, readings })
 }
 
 /// What the devices of these rows reported last, where a policy asks for that: nobody has watched them so far.

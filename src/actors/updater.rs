@@ -4,12 +4,15 @@
 //! waits, and only then devices are asked, watchers are told, and admins are answered. While the database is not
 //! there, changes wait here, newest state of each row only, and nothing is said.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::dev::SendError;
 use actix::prelude::*;
+use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 mod outbox;
 mod steering;
@@ -23,7 +26,7 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::domain::{
     Answer, Arrival, Assignment, Doing, Effects, Engine, KeyId, LiveEvent, ModuleName, OpenCourse, Rollout, SessionNo,
-    Strike, Version, Vitals,
+    Speech, Strike, Timestamp, Version, Vitals,
 };
 use crate::store::{RolloutChanges, Store};
 
@@ -33,6 +36,12 @@ const TICK: Duration = Duration::from_millis(500);
 /// The pause after a save that failed, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// How long what is to be said waits while the registry's mailbox is full.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
+
+/// A save that takes so long says that the database is in trouble: nothing more is begun meanwhile.
+const STUCK: TimeDelta = TimeDelta::seconds(3);
 
 /// What happens to devices, in order. Comes over one bounded channel, so that nothing is lost and nothing overtakes.
 #[derive(Debug, Clone)]
@@ -64,7 +73,10 @@ pub struct UpdaterActor {
     events: Option<mpsc::Receiver<FleetEvent>>,
     engine: Engine,
     outbox: Outbox,
-    saving: bool,
+    /// Saved, and not said yet: the registry's mailbox was full.
+    unsaid: VecDeque<Speech>,
+    /// Since when a save is under way, by the steady clock.
+    saving: Option<Timestamp>,
     watch: Arc<Watch>,
     counts: Counts,
     approval: bool,
@@ -103,8 +115,20 @@ impl UpdaterActor {
             watch.add(engine.watched(id));
         }
         let events = Some(events);
-        let updater =
-            Self { store, clock, feed, registry, events, engine, outbox, saving: false, watch, counts, approval };
+        let updater = Self {
+            store,
+            clock,
+            feed,
+            registry,
+            events,
+            engine,
+            outbox,
+            unsaid: VecDeque::new(),
+            saving: None,
+            watch,
+            counts,
+            approval,
+        };
         updater.look_at_rollouts();
         updater
     }
@@ -145,10 +169,10 @@ impl UpdaterActor {
 
     /// Saves what waits, if no save is under way; the next one takes what comes meanwhile.
     fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.saving || self.outbox.is_empty() {
+        if self.saving.is_some() || self.outbox.is_empty() {
             return;
         }
-        self.saving = true;
+        self.saving = Some(self.clock.steady());
         let outbox = std::mem::take(&mut self.outbox);
         let store = self.store.clone();
         let saved = async move {
@@ -159,20 +183,19 @@ impl UpdaterActor {
             outbox
         };
         ctx.spawn(saved.into_actor(self).map(|outbox, updater, ctx| {
-            updater.saving = false;
-            updater.speak(outbox);
-            updater.save(ctx);
+            updater.saving = None;
+            let effects = updater.engine.let_go(updater.clock.now());
+            updater.speak(outbox, ctx);
+            updater.carry_out(effects, ctx);
         }));
     }
 
     /// What rests on a save that has been made.
-    fn speak(&mut self, outbox: Outbox) {
+    fn speak(&mut self, outbox: Outbox, ctx: &mut Context<Self>) {
         for speech in outbox.speech {
-            if let Err(error) = self.registry.try_send(Say(speech)) {
-                // The lease ends by itself, and the device is asked again.
-                warn!(%error, "a device could not be told");
-            }
+            self.unsaid.push_back(speech);
         }
+        self.say_on(ctx);
         for rollout in outbox.rollouts.into_values() {
             info!(rollout_id = %rollout.id, state = %rollout.state, why = rollout.why, stage = rollout.open_stages,
                 "a rollout moved");
@@ -188,6 +211,21 @@ impl UpdaterActor {
         for waiter in outbox.waiters {
             // Who asked may have gone.
             let _ = waiter.send(());
+        }
+    }
+}
+
+impl UpdaterActor {
+    /// Says what is to be said, in order, however full the registry's mailbox is: what is dropped, such as a cancel,
+    /// would not be said again.
+    fn say_on(&mut self, ctx: &mut Context<Self>) {
+        while let Some(speech) = self.unsaid.pop_front() {
+            // The registry ends only with the server.
+            if let Err(SendError::Full(Say(speech))) = self.registry.try_send(Say(speech)) {
+                self.unsaid.push_front(speech);
+                ctx.run_later(FULL_PAUSE, Self::say_on);
+                return;
+            }
         }
     }
 }
@@ -209,6 +247,10 @@ impl Actor for UpdaterActor {
             ctx.add_stream(futures_util::stream::poll_fn(move |cx| events.poll_recv(cx)));
         }
         ctx.run_interval(TICK, |updater, ctx| {
+            let now = updater.clock.steady();
+            if updater.saving.is_some_and(|since| now - since >= STUCK) {
+                return updater.engine.hold();
+            }
             let effects = updater.engine.tick(updater.clock.now());
             updater.carry_out(effects, ctx);
         });

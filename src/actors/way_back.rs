@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::prepare::{Ready, plan_over, write_plan};
+use super::prepare::{Draft, Ready, draft, plan_over};
 use super::{FieldError, RolloutError};
 use crate::domain::{
     AssignmentState, DeviceId, ModuleName, Policy, Release, RolloutId, RolloutRequest, RolloutState, Target, Timestamp,
@@ -20,15 +20,15 @@ pub(super) struct WayBack {
 /// What devices go back to, with those that do.
 type Groups = HashMap<Vec<(ModuleName, Version)>, Vec<Changed>>;
 
-/// Plans and writes down the way back.
+/// Plans the way back and writes it down, together with the old rollout as taken back: all of it or nothing.
 pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timestamp) -> Result<WayBack, RolloutError> {
-    let rollout = store.rollout(id).await?.ok_or(RolloutError::NotFound)?.rollout;
+    let mut rollout = store.rollout(id).await?.ok_or(RolloutError::NotFound)?.rollout;
     if !rollout.state.may_become(RolloutState::RolledBack) {
         return Err(RolloutError::Conflict(format!("the rollout is {}, so it can't be taken back", rollout.state)));
     }
     let mut left: BTreeMap<String, u64> = BTreeMap::new();
     let groups = group(store.changed_by(id).await?, &mut left);
-    let mut ready = Vec::new();
+    let mut drafts: Vec<Draft> = Vec::new();
     for (packages, devices) in groups {
         let releases = match releases(store, &packages).await? {
             Ok(releases) => releases,
@@ -48,9 +48,9 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
             candidate.quarantined.clear();
         }
         let planned = plan_over(&request, releases, candidates)?;
-        ready.push(write_plan(store, &request, planned, now, RolloutState::Running, Some(id)).await?);
+        drafts.push(draft(store, &request, planned, now, RolloutState::Running, Some(id)).await?);
     }
-    if ready.is_empty() {
+    if drafts.is_empty() {
         let why: Vec<String> = left.iter().map(|(reason, n)| format!("{n}: {reason}")).collect();
         let message = match why.is_empty() {
             true => "no terminal runs what this rollout brought; cancel it instead".to_owned(),
@@ -58,7 +58,18 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
         };
         return Err(RolloutError::Invalid(vec![FieldError { field: "rollout".to_owned(), message }]));
     }
+    (rollout.state, rollout.why, rollout.ended_at) = (RolloutState::RolledBack, Some(why(by)), Some(now));
+    let written = store.take_back(rollout, drafts.iter().map(|draft| draft.new.clone()).collect()).await?;
+    let Some(ids) = written else {
+        return Err(RolloutError::Conflict("the rollout was taken back, or ended, a moment ago".to_owned()));
+    };
+    let ready = drafts.into_iter().zip(ids).map(|(draft, id)| draft.written(id)).collect();
     Ok(WayBack { ready, left })
+}
+
+/// Why a rollout ended that was taken back.
+pub(super) fn why(by: &str) -> String {
+    format!("taken back by {by}")
 }
 
 /// Puts devices together that go back to the same.

@@ -321,8 +321,9 @@ impl Agent {
         let modules = self.updates.running();
         self.said = Some(modules.clone());
         let trust = self.updates.trust_claim();
-        let hello = DeviceMessage::Hello(Hello { device_id: self.device_id.clone(), modules, trust, sets: true });
-        self.send(protocol::encode(&hello, clock::now()), None);
+        let (now, device_id) = (clock::now(), self.device_id.clone());
+        let hello = DeviceMessage::Hello(Hello { device_id, modules, timestamp: Some(now), trust, sets: true });
+        self.send(protocol::encode(&hello, now), None);
     }
 
     /// Without a connection, or with one that just died, it is not sent; what matters is told again after the next

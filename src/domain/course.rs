@@ -22,9 +22,11 @@ use super::{
 mod brakes;
 mod readiness;
 mod set;
+mod stages;
 mod turns;
 mod wellbeing;
 
+pub(super) use self::stages::Move;
 pub use self::turns::{OpenCourse, Turn};
 
 /// How long a device that went may stay away before a stage no longer waits for it, seconds.
@@ -100,6 +102,8 @@ pub(super) struct Course {
     /// Failures from before an admin let the rollout go on, in all and by state.
     forgiven: u64,
     forgiven_of_kind: [u64; S::ALL.len()],
+    /// The stage that was the last open one when an admin let the rollout go on: nobody of it must have been verified.
+    forgiven_stage: Option<u32>,
 }
 
 impl Course {
@@ -125,6 +129,7 @@ impl Course {
             wake_of: HashMap::new(),
             forgiven: 0,
             forgiven_of_kind: [0; S::ALL.len()],
+            forgiven_stage: None,
         };
         for (stage, counts) in tallies {
             if let Some(tally) = course.tallies.get_mut(stage as usize) {
@@ -133,7 +138,9 @@ impl Course {
         }
         for row in rows {
             course.in_flight += u32::from(row.state.holds_a_lease());
-            course.turns.entry(row.key_id).or_insert_with(|| Turn::new(row.stage));
+            let place = course.place(&row.module);
+            let turn = course.turns.entry(row.key_id).or_insert_with(|| Turn::new(row.stage));
+            place.into_iter().for_each(|place| turn.give(place));
             let kept = if row.state == S::Superseded { &mut course.parked } else { &mut course.rows };
             kept.entry(row.key_id).or_default().push(row);
         }
@@ -186,11 +193,6 @@ impl Course {
         self.rollout.packages.iter().map(|p| &p.release).find(|r| r.module == *module)
     }
 
-    /// Whether it changes this module.
-    pub fn has(&self, module: &ModuleName) -> bool {
-        self.release(module).is_some()
-    }
-
     /// Whether something that is open for the device here may bring what it lacks.
     pub fn will_meet(&self, key: KeyId, unmet: &Unmet) -> bool {
         let Unmet::Module { module, range } = unmet else { return false };
@@ -216,8 +218,11 @@ impl Course {
     /// A device that joined the fleet, or the target, after the start.
     pub fn add_member(&mut self, key: KeyId, rows: Vec<Assignment>, effects: &mut Effects) {
         let stage = self.rollout.stages.saturating_sub(1);
-        self.turns.insert(key, Turn::new(stage));
+        let mut turn = Turn::new(stage);
         for row in rows {
+            if let Some(place) = self.place(&row.module).filter(|_| row.state != S::Excluded) {
+                turn.give(place);
+            }
             if let Some(tally) = self.tallies.get_mut(row.stage as usize) {
                 tally.add(row.state, 1);
             }
@@ -227,6 +232,7 @@ impl Course {
                 self.rows.entry(key).or_default().push(row);
             }
         }
+        self.turns.insert(key, turn);
     }
 
     /// Moves one assignment, and its set with it; `change` fills in what goes with the new state. Does nothing where
@@ -338,39 +344,6 @@ impl Course {
         step.effects.save_rollout(&self.rollout);
     }
 
-    /// Opens the next stage.
-    pub fn open_stage(&mut self, step: &mut Step) -> Vec<KeyId> {
-        let stage = self.rollout.open_stages;
-        self.rollout.open_stages += 1;
-        step.effects.save_rollout(&self.rollout);
-        let in_stage = |rows: &Vec<Assignment>| rows.iter().any(|row| row.stage == stage);
-        self.rows.iter().filter(|(_, rows)| in_stage(rows)).map(|(key, _)| *key).collect()
-    }
-
-    /// What the rollout as a whole does next, now that something changed.
-    pub fn next_move(&self) -> Move {
-        if self.rollout.state != RolloutState::Running || self.in_flight > 0 || !self.reachable.is_empty() {
-            return Move::None;
-        }
-        let Some(open) = self.rollout.open_stages.checked_sub(1) else { return Move::OpenStage };
-        let stage = self.tallies.get(open as usize).copied().unwrap_or_default();
-        let (verified, failed) = (stage.of(S::Verified), stage.sum(S::is_failure));
-        let last = self.rollout.open_stages >= self.rollout.stages;
-        let waiting = stage.of(S::Waiting);
-        if last {
-            let ended = self.counts().sum(|s| s.is_final() && s != S::Excluded);
-            let nothing_to_wait_for = self.counts().of(S::Waiting) == 0;
-            return if nothing_to_wait_for || ended > 0 { Move::Complete } else { Move::None };
-        }
-        let percent = u64::from(self.rollout.policy.max_failure_percent);
-        if failed > 0 && failed * 100 > (verified + failed) * percent && self.new_failures() > 0 {
-            let n = self.rollout.open_stages;
-            return Move::Brake(format!("in stage {n}, {failed} of {} failed", verified + failed));
-        }
-        // Nobody of this stage could be reached: it proves nothing, so the next stays shut.
-        if verified == 0 && waiting > 0 { Move::None } else { Move::OpenStage }
-    }
-
     /// How long a device must be seen to run the target.
     pub fn health_window(&self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.rollout.policy.health_window_s))
@@ -380,13 +353,4 @@ impl Course {
     pub fn row(&self, key: KeyId, module: &ModuleName, version: &Version) -> Option<&Assignment> {
         self.rows_of(key).iter().find(|row| row.module == *module && row.to == *version)
     }
-}
-
-/// What a rollout does by itself.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Move {
-    None,
-    OpenStage,
-    Complete,
-    Brake(String),
 }

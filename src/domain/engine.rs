@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 mod compared;
 mod event;
 mod health;
+mod heard;
 mod standing;
 #[cfg(test)]
 mod model;
@@ -48,6 +49,8 @@ struct Known {
     /// What its last report says, where a rollout asks for that.
     readings: Option<Box<Readings>>,
     sets: bool,
+    /// When it last said hello, by its own clock: reports from before speak of what it ran then.
+    told_at: Option<Timestamp>,
 }
 
 impl Known {
@@ -73,6 +76,8 @@ pub struct Engine {
     vitals: HashMap<KeyId, Vitals>,
     /// Assignments of all rollouts that may hold a lease at once.
     fleet_limit: Option<u32>,
+    /// What was decided can't be saved just now: nobody is asked, and no deadline passes.
+    held: bool,
 }
 
 impl Engine {
@@ -96,7 +101,7 @@ impl Engine {
         self.courses.insert(id, course);
         self.with(id, now, |engine, id, step| {
             for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
-                engine.renew_leases(step, id, key);
+                engine.renew_leases(step, id, key, &[S::Installing, S::Verifying]);
                 engine.release_link(step, id, key);
             }
             engine.claim(step, id, None);
@@ -144,6 +149,7 @@ impl Engine {
             modules: arrival.modules,
             readings,
             sets: arrival.sets,
+            told_at: arrival.told_at,
         };
         self.online.insert(key, known);
         self.away.remove(&key);
@@ -170,87 +176,6 @@ impl Engine {
         })
     }
 
-    /// A device answered for one package of an offer.
-    pub fn answered(
-        &mut self,
-        now: Timestamp,
-        key: KeyId,
-        module: &ModuleName,
-        version: &Version,
-        answer: Answer,
-    ) -> Effects {
-        self.on_row(now, key, module, version, |course, step| {
-            let Some(row) = course.row(key, module, version).filter(|row| row.state == S::Offered).cloned() else {
-                return;
-            };
-            let timeouts = course.rollout.policy.timeouts_s;
-            match answer {
-                Answer::Wanted => {
-                    let until = later(step.now, timeouts.downloading);
-                    course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
-                }
-                // It is still at what it was given before its link was cut.
-                Answer::Declined(reason) if reason == BUSY && row.reason.as_deref() == Some(ASKED_AGAIN) => {
-                    let until = later(step.now, timeouts.installing);
-                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
-                }
-                Answer::Declined(reason) if reason == BUSY => {
-                    let until = later(step.now, BUSY_PAUSE_S);
-                    course.transition(step, key, module, S::Waiting, |row| {
-                        row.until = Some(until);
-                        row.reason = Some(reason);
-                    });
-                }
-                Answer::Declined(reason) => {
-                    course.transition(step, key, module, S::Declined, |row| row.reason = Some(reason));
-                }
-            }
-        })
-    }
-
-    /// A device got on with a package, or failed to.
-    pub fn did(&mut self, now: Timestamp, key: KeyId, module: &ModuleName, version: &Version, doing: Doing) -> Effects {
-        self.on_row(now, key, module, version, |course, step| {
-            let Some(row) = course.row(key, module, version).cloned() else { return };
-            let timeouts = course.rollout.policy.timeouts_s;
-            match doing {
-                Doing::Sending if course.is_set_on_its_way(key) => {
-                    course.set_moves_on(step, key, later(step.now, timeouts.downloading));
-                }
-                Doing::Received if course.is_set_on_its_way(key) => {
-                    course.set_moves_on(step, key, later(step.now, timeouts.installing));
-                }
-                Doing::Staged if matches!(row.state, S::Offered | S::Downloading) => {
-                    let next = later(step.now, timeouts.downloading);
-                    course.staged(step, key, module, next, later(step.now, timeouts.installing));
-                }
-                Doing::Sending if row.state == S::Downloading => {
-                    let until = later(step.now, timeouts.downloading);
-                    course.transition(step, key, module, S::Downloading, |row| row.until = Some(until));
-                }
-                Doing::Received if matches!(row.state, S::Offered | S::Downloading) => {
-                    let until = later(step.now, timeouts.installing);
-                    course.transition(step, key, module, S::Installing, |row| row.until = Some(until));
-                }
-                // Told late, after its lease had ended: the next hello says what it runs.
-                Doing::Installed if row.state.holds_a_lease() && row.state != S::Verifying => {
-                    let until = later(step.now, timeouts.verifying);
-                    course.transition(step, key, module, S::Verifying, |row| row.until = Some(until));
-                }
-                Doing::Failed(error) if row.state.holds_a_lease() => {
-                    course.bad_try(step, key, module, S::Failed, error);
-                }
-                Doing::RolledBack(error) if row.state.holds_a_lease() => {
-                    course.transition(step, key, module, S::Reverted, |row| {
-                        row.attempts += 1;
-                        row.reason = Some(error);
-                    });
-                }
-                _ => {}
-            }
-        })
-    }
-
     /// A device was deleted: nothing of it is left to do.
     pub fn forget(&mut self, now: Timestamp, key: KeyId) -> Effects {
         self.online.remove(&key);
@@ -273,9 +198,35 @@ impl Engine {
         effects
     }
 
+    /// What was decided can't be saved: until [`let_go`](Self::let_go) nobody is asked for anything more, and no
+    /// deadline passes, as devices have not heard of what they are given it for.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Everything is saved again: what was offered meanwhile is told now, and has its time from now on.
+    pub fn let_go(&mut self, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        if !std::mem::take(&mut self.held) {
+            return effects;
+        }
+        for id in self.by_priority() {
+            effects.extend(self.with(id, now, |engine, id, step| {
+                for key in engine.course(id).map(Course::open_devices).unwrap_or_default() {
+                    engine.renew_leases(step, id, key, &[S::Offered, S::Downloading]);
+                    engine.touch(step.now, id, key);
+                }
+            }));
+        }
+        effects
+    }
+
     /// Time passed: deadlines, windows, starts.
     pub fn tick(&mut self, now: Timestamp) -> Effects {
         let mut effects = Effects::default();
+        if self.held {
+            return effects;
+        }
         for id in self.by_priority() {
             let done = self.with(id, now, |engine, id, step| {
                 for key in engine.courses.get_mut(&id).map(|c| c.due(step.now)).unwrap_or_default() {
@@ -378,9 +329,6 @@ pub(super) const ASKED_AGAIN: &str = "asked_again";
 
 /// The word of a device that is at something else just now.
 const BUSY: &str = "busy";
-
-/// How long a device that said it is busy is left alone, seconds.
-const BUSY_PAUSE_S: u32 = 60;
 
 pub(super) fn later(now: Timestamp, seconds: u32) -> Timestamp {
     now + TimeDelta::seconds(i64::from(seconds))

@@ -63,6 +63,8 @@ pub struct StatusRule {
 pub struct Vitals {
     /// When the server had it.
     pub at: Timestamp,
+    /// When it was made, by the device's own clock.
+    pub made_at: Timestamp,
     pub readings: Readings,
     pub status: Vec<ProcessStatus>,
 }
@@ -71,7 +73,7 @@ impl Vitals {
     /// Of a report that was received at `at`.
     #[must_use]
     pub fn of(report: &Report, at: Timestamp) -> Self {
-        Self { at, readings: Readings::of(report), status: report.status.clone() }
+        Self { at, made_at: report.timestamp, readings: Readings::of(report), status: report.status.clone() }
     }
 }
 
@@ -222,7 +224,7 @@ mod tests {
             .map(|(process, text)| ProcessStatus { process: (*process).to_owned(), status: (*text).to_owned() });
         let sample = Sample { temperature, ..Sample::default() };
         let readings = Readings { sample, ..Readings::default() };
-        Vitals { at: Timestamp::UNIX_EPOCH, readings, status: status.collect() }
+        Vitals { at: Timestamp::UNIX_EPOCH, made_at: Timestamp::UNIX_EPOCH, readings, status: status.collect() }
     }
 
     #[test]

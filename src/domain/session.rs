@@ -42,8 +42,6 @@ pub enum SessionEffect {
     Answered { module: ModuleName, version: Version, answer: Answer },
     /// Tell the updater.
     Did { module: ModuleName, version: Version, doing: Doing },
-    /// This transfer is ended for its slowness; the device is asked again in a while.
-    TooSlow { module: ModuleName, version: Version },
     /// For those who watch.
     Progress { module: ModuleName, received: u64, size: u64 },
     /// The message was not taken.
@@ -123,8 +121,6 @@ pub struct Session {
     /// The `update_list` that waits for its reply.
     asked: Option<OfferSpeech>,
     to_ask: VecDeque<OfferSpeech>,
-    /// To be asked again, and when: what the device was too slow to take.
-    later: VecDeque<(Timestamp, OfferSpeech)>,
     /// Wanted, in the order of the device's reply.
     queue: VecDeque<Sendable>,
     push: Push,
@@ -145,7 +141,6 @@ impl Session {
             pace: Pace::new(limits.messages_per_s, limits.messages_burst, now),
             asked: None,
             to_ask: VecDeque::new(),
-            later: VecDeque::new(),
             queue: VecDeque::new(),
             push: Push::Idle,
             out: Vec::new(),
@@ -261,7 +256,6 @@ impl Session {
         }
         self.wait_no_longer(now);
         self.end_a_crawl(now);
-        self.ask_again(now);
     }
 
     /// The updater offers packages. One `update_list` waits for its reply at a time.
@@ -331,8 +325,7 @@ impl Session {
 
     /// The updater takes an offer back, or gives up on it.
     pub fn cancel(&mut self, module: ModuleName, version: Version) {
-        let later = self.later.iter_mut().map(|(_, offer)| offer);
-        for offer in self.to_ask.iter_mut().chain(later).chain(self.asked.as_mut()) {
+        for offer in self.to_ask.iter_mut().chain(self.asked.as_mut()) {
             offer.releases.retain(|r| !is(r, &module, &version));
         }
         self.stop(&module, &version);

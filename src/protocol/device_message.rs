@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{ErrorCode, MAX_TEXT, ProtocolError, lenient, plain_report};
-use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Version};
+use crate::domain::{BootId, DeviceId, ModuleName, Modules, Report, Timestamp, Version};
 
 type Result<T> = std::result::Result<T, ProtocolError>;
 
@@ -24,6 +24,8 @@ pub enum DeviceMessage {
 pub struct Hello {
     pub device_id: DeviceId,
     pub modules: Modules,
+    /// When it said so, by its own clock; `None` where that is missing or can't be read.
+    pub timestamp: Option<Timestamp>,
     /// Of a device that checks signatures.
     pub trust: Option<TrustClaim>,
     /// Whether it takes several packages all or not at all.
@@ -264,7 +266,9 @@ fn hello(fields: &Map<String, Value>, text: &str) -> Result<DeviceMessage> {
             return Err(ProtocolError::bad(format!("version_list names {module} twice")));
         }
     }
-    Ok(DeviceMessage::Hello(Hello { device_id, modules, trust: trust_claim(fields), sets: supports(fields, "sets") }))
+    let timestamp = fields.get("timestamp").and_then(|value| lenient::timestamp(value).ok());
+    let (trust, sets) = (trust_claim(fields), supports(fields, "sets"));
+    Ok(DeviceMessage::Hello(Hello { device_id, modules, timestamp, trust, sets }))
 }
 
 /// Longest nonce, bytes.

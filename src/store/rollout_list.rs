@@ -284,7 +284,9 @@ fn turns(db: &mut Db, rollout: &Rollout) -> Outcome<HashMap<KeyId, Turn>> {
     for (key, module, state, stage, attempts) in rows {
         let turn = turns.entry(KeyId(key)).or_insert(Turn::new(whole(stage)?));
         let place = rollout.packages.iter().position(|p| p.release.module.as_str() == module);
-        if let Some(place) = place.filter(|_| state == AssignmentState::Verified.as_str()) {
+        let Some(place) = place.filter(|_| state != AssignmentState::Excluded.as_str()) else { continue };
+        turn.give(place);
+        if state == AssignmentState::Verified.as_str() {
             turn.saw(place, whole(attempts)?);
         }
     }

@@ -73,6 +73,24 @@ impl Store {
         self.write(move |db| create(db, &rollout)).await
     }
 
+    /// The way back of a rollout, whole, and the rollout as it then is: all of it or nothing. `None`: its state
+    /// forbids that by now, and nothing was written.
+    ///
+    /// # Errors
+    /// As [`create_rollout`](Self::create_rollout).
+    pub async fn take_back(&self, old: Rollout, way_back: Vec<NewRollout>) -> Result<Option<Vec<RolloutId>>> {
+        self.write(move |db| {
+            let state: Option<String> = rollouts::table.find(old.id.0).select(rollouts::state).first(db).optional()?;
+            let state: Option<RolloutState> = state.map(|state| parsed(&state)).transpose()?;
+            if !state.is_some_and(|state| state.may_become(old.state)) {
+                return Ok(None);
+            }
+            update(db, &old)?;
+            way_back.iter().map(|new| create(db, new)).collect::<Outcome<_>>().map(Some)
+        })
+        .await
+    }
+
     /// One transaction. Assignments of devices deleted meanwhile are left out.
     pub async fn save_rollouts(&self, changes: RolloutChanges) -> Result<()> {
         self.write(move |db| {

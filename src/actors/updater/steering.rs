@@ -251,7 +251,7 @@ impl Handler<TakeBack> for UpdaterActor {
             let taken_back = prepared.map(|way_back| {
                 let way_back::WayBack { ready, left } = way_back;
                 // The old one first: what it has under way ends, and the way back takes over.
-                let effects = updater.engine.rolled_back(now, id, format!("taken back by {by}")).unwrap_or_default();
+                let effects = updater.engine.rolled_back(now, id, way_back::why(&by)).unwrap_or_default();
                 updater.carry_out(effects, ctx);
                 let way_back = ready.into_iter().map(|ready| updater.begin(ready, ctx)).collect();
                 info!(rollout_id = %id, by, ?way_back, "a rollout is taken back");

@@ -195,7 +195,8 @@ impl SimDevice {
 
     fn hello(&mut self, now: Timestamp) -> Vec<Effect> {
         self.said = self.modules.clone();
-        let hello = Hello { device_id: self.id.clone(), modules: self.modules.clone(), trust: None, sets: true };
+        let (device_id, modules) = (self.id.clone(), self.modules.clone());
+        let hello = Hello { device_id, modules, timestamp: Some(now), trust: None, sets: true };
         vec![send(&DeviceMessage::Hello(hello), now), Effect::Said(Said::Hello)]
     }
 

@@ -129,10 +129,13 @@ impl Simulate {
         let (duration, measure, settle) = (self.duration, self.measure, self.settle);
         let course = Course { duration, measure, settle, server_pids: self.server_pids.clone() };
         let settings = self.settings(context)?;
-        telemetry::start(context.config(&[])?.log_format, context.environment()).map_err(CliError::Usage)?;
+        let messages =
+            telemetry::start(context.config(&[])?.log_format, context.environment()).map_err(CliError::Usage)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(CliError::doing("starting"))?;
-        let summary = runtime.block_on(swarm_until_stopped(settings, course))?;
+        let summary = runtime.block_on(swarm_until_stopped(settings, course));
+        messages.end();
+        let summary = summary?;
         match context.output().is_json() {
             true => context.output().value(&json!(summary))?,
             false => context.output().line(summary.line())?,

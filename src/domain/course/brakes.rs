@@ -12,6 +12,7 @@ impl Course {
         let counts = self.counts();
         self.forgiven = counts.sum(S::is_failure);
         self.forgiven_of_kind = S::ALL.map(|kind| counts.of(kind));
+        self.forgiven_stage = self.rollout.open_stages.checked_sub(1);
     }
 
     /// Some of what was forgiven has become open again.

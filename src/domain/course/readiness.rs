@@ -47,7 +47,8 @@ impl Course {
             (S::Verifying, Some(seen)) => {
                 let well_at = seen + self.health_window();
                 // One whose window is over and that is not well waits for its next report.
-                row.until.map(|until| until.min(well_at)).filter(|at| *at > now).or(row.until)
+                let next = [Some(well_at), row.until].into_iter().flatten().filter(|at| *at > now).min();
+                next.or(row.until)
             }
             _ => row.until,
         }

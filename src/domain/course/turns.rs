@@ -20,6 +20,8 @@ pub struct OpenCourse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
     stage: u32,
+    /// The modules that it was to change, by their place among the rollout's packages: not those that were excluded.
+    given: u128,
     /// The modules that were verified, by their place among the rollout's packages.
     verified: u128,
     /// How often a verified module came back with another version.
@@ -30,21 +32,29 @@ impl Turn {
     /// A turn in this stage.
     #[must_use]
     pub const fn new(stage: u32) -> Self {
-        Self { stage, verified: 0, returns: 0 }
+        Self { stage, given: 0, verified: 0, returns: 0 }
+    }
+
+    /// The module at this place is to be changed.
+    pub const fn give(&mut self, place: usize) {
+        self.given |= bit(place);
     }
 
     /// The module at this place was verified, after so many bad tries.
     pub fn saw(&mut self, place: usize, attempts: u32) {
-        self.verified |= 1u128.checked_shl(place as u32).unwrap_or(0);
+        self.verified |= bit(place);
         self.returns = self.returns.max(attempts.min(u32::from(u8::MAX)) as u8);
     }
 
     fn take(&mut self, place: usize) -> bool {
-        let bit = 1u128.checked_shl(place as u32).unwrap_or(0);
-        let was = self.verified & bit != 0;
-        self.verified &= !bit;
+        let was = self.verified & bit(place) != 0;
+        self.verified &= !bit(place);
         was
     }
+}
+
+const fn bit(place: usize) -> u128 {
+    if place < u128::BITS as usize { 1 << place } else { 0 }
 }
 
 impl Course {
@@ -56,6 +66,8 @@ impl Course {
                 if let Some((turn, place)) = self.turns.get_mut(&row.key_id).zip(place) {
                     turn.saw(place, 0);
                 }
+                // It may be the one that makes the sample large enough.
+                self.brake(step);
             }
             S::Superseded => self.parked.entry(row.key_id).or_default().push(row),
             S::Failed | S::Reverted | S::TimedOut | S::Declined => {
@@ -68,7 +80,13 @@ impl Course {
         }
     }
 
-    fn place(&self, module: &ModuleName) -> Option<usize> {
+    /// Whether it was to change this module of a device: one that the plan left out is as if it were not the target's.
+    pub fn gives(&self, key: KeyId, module: &ModuleName) -> bool {
+        let place = self.place(module);
+        self.turns.get(&key).zip(place).is_some_and(|(turn, place)| turn.given & bit(place) != 0)
+    }
+
+    pub(super) fn place(&self, module: &ModuleName) -> Option<usize> {
         self.rollout.packages.iter().position(|p| p.release.module == *module)
     }
 

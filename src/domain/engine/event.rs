@@ -1,6 +1,6 @@
 //! What devices say and do, as the engine hears it.
 
-use crate::domain::{DeviceId, KeyId, Modules, Readings, SessionNo, Tags};
+use crate::domain::{DeviceId, KeyId, Modules, Readings, SessionNo, Tags, Timestamp};
 
 /// A device that says hello, as the engine sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Arrival {
     pub readings: Option<Box<Readings>>,
     /// Whether its program can install several modules as one.
     pub sets: bool,
+    /// When it said hello, by its own clock.
+    pub told_at: Option<Timestamp>,
 }
 
 /// What a device answered to an `update_list`, for one package of it.
@@ -35,6 +37,8 @@ pub enum Doing {
     /// It has unpacked it, and waits for the others of its set before it switches to any.
     Staged,
     Installed,
+    /// It took its bytes too slowly, and others had their turn.
+    TooSlow,
     Failed(String),
     RolledBack(String),
 }

@@ -23,7 +23,9 @@ impl Engine {
     }
 
     fn check_health(&mut self, step: &mut Step, id: RolloutId, key: KeyId, vitals: &Vitals) {
-        let Some(course) = self.courses.get_mut(&id) else { return };
+        // Kept on the device while there was no link: it says how the old version was, or the moments between the two.
+        let is_old = self.online.get(&key).and_then(|known| known.told_at).is_some_and(|told| vitals.made_at < told);
+        let Some(course) = self.courses.get_mut(&id).filter(|_| !is_old) else { return };
         let seen = |row: &&Assignment| row.state == S::Verifying && row.seen_since.is_some_and(|at| at <= vitals.at);
         let rows: Vec<Assignment> = course.rows_of(key).iter().filter(seen).cloned().collect();
         if rows.is_empty() {

@@ -129,6 +129,7 @@ impl World {
             modules: self.running[&key].clone(),
             readings: None,
             sets: self.sets,
+            told_at: Some(self.now),
         };
         let effects = self.engine.arrived(self.now, arrival);
         self.carry_out(effects);
@@ -219,14 +220,19 @@ impl World {
     pub fn open(&self, rollout: Rollout) -> OpenCourse {
         let id = rollout.id;
         let rows = || self.rows.values().filter(|row| row.rollout == id);
-        let mut turns: HashMap<KeyId, Turn> = self.running.keys().map(|key| (*key, Turn::new(0))).collect();
+        let mut turns: HashMap<KeyId, Turn> = HashMap::new();
         for row in rows() {
             let turn = turns.entry(row.key_id).or_insert(Turn::new(row.stage));
-            *turn = Turn::new(row.stage);
-        }
-        for row in rows().filter(|row| row.state == S::Verified) {
             let place = rollout.packages.iter().position(|p| p.release.module == row.module).unwrap();
-            turns.get_mut(&row.key_id).unwrap().saw(place, row.attempts);
+            if row.state != S::Excluded {
+                turn.give(place);
+            }
+            if row.state == S::Verified {
+                turn.saw(place, row.attempts);
+            }
+        }
+        for key in self.running.keys() {
+            turns.entry(*key).or_insert(Turn::new(0));
         }
         let open = |row: &&Assignment| !row.state.is_final() || row.state == S::Superseded;
         OpenCourse {
@@ -328,12 +334,6 @@ impl World {
             10..=13 => self.pass(i64::from(b) % 30),
             _ => self.act(a, b),
         }
-    }
-
-    pub fn pass(&mut self, seconds: i64) {
-        self.now += TimeDelta::seconds(seconds);
-        let effects = self.engine.tick(self.now);
-        self.carry_out(effects);
     }
 
     /// From now on every device is there and does as it is asked.

@@ -22,7 +22,11 @@ impl Engine {
                 }
                 Move::OpenStage => {
                     let opened = course.open_stage(step);
+                    let is_first = course.rollout.open_stages == 1;
                     self.claim(step, id, Some(opened));
+                    if is_first {
+                        self.join_all(step, id);
+                    }
                 }
             }
         }
@@ -38,7 +42,7 @@ impl Engine {
 
     /// Reserves slots and asks devices, as far as the limits allow.
     fn fill(&mut self, step: &mut Step, id: RolloutId) {
-        while let Some(course) = self.course(id).filter(|course| course.rollout.state.offers()) {
+        while let Some(course) = self.course(id).filter(|course| course.rollout.state.offers() && !self.held) {
             // Who is first waits for the slots that it needs; nobody who needs fewer passes it for ever.
             let Some(key) = course.first_ready().filter(|key| self.full(step, course, *key).is_none()) else { return };
             let moved = self.offer(step, id, key);
@@ -64,7 +68,12 @@ impl Engine {
             match decision {
                 Some(Decision::Offer) => {
                     let until = later(step.now, course.rollout.policy.timeouts_s.offered);
-                    moved |= course.transition(step, key, &row.module, S::Offered, |row| row.until = Some(until));
+                    let running = self.online.get(&key).and_then(|known| known.modules.get(&row.module)).cloned();
+                    moved |= course.transition(step, key, &row.module, S::Offered, |row| {
+                        row.until = Some(until);
+                        // What it goes back to if need be: not what it ran when the rollout was planned.
+                        row.from = running;
+                    });
                     releases.extend(course.release(&row.module).cloned());
                 }
                 // It got there without being asked: it still has to stay well for the health window.

@@ -75,8 +75,7 @@ impl Engine {
                     continue;
                 }
                 self.claims.remove(&slot);
-                let counts =
-                    |course: &&mut Course| course.is_member(key) && course.is_open_for(key) && course.has(module);
+                let counts = |course: &&mut Course| course.gives(key, module) && course.is_open_for(key);
                 let Some(older) = self.courses.values_mut().rev().find(counts) else { continue };
                 self.claims.insert(slot, older.rollout.id);
                 older.claims_held += 1;

@@ -29,6 +29,8 @@ impl Engine {
     ) -> Effects {
         self.act(now, |engine, step| {
             act(engine, id, step);
+            // Before anything is offered anew: a device that is asked again is not to stop what it was just asked for.
+            engine.tell_called_off(step);
             engine.advance(step, id);
         })
     }
@@ -37,6 +39,7 @@ impl Engine {
     pub(super) fn on_device(&mut self, now: Timestamp, key: KeyId, act: impl FnOnce(&mut Self, &mut Step)) -> Effects {
         self.act(now, |engine, step| {
             act(engine, step);
+            engine.tell_called_off(step);
             engine.go_on(step, key);
         })
     }
@@ -145,7 +148,10 @@ impl Engine {
             if !course.still_has(&row) {
                 continue;
             }
-            if row.until.is_some_and(|until| until <= step.now) {
+            // Seen to run it, and there: its window is longer than what is left of its lease, and is awaited.
+            let well_at = row.seen_since.map(|seen| seen + course.health_window());
+            let is_awaited = row.state == S::Verifying && session.is_some() && well_at.is_some_and(|at| at > step.now);
+            if row.until.is_some_and(|until| until <= step.now) && !is_awaited {
                 let reason = format!("no word while {}", row.state);
                 match (row.state, course.unwell(key).map(str::to_owned)) {
                     (S::Verifying, Some(evidence)) => unhealthy(course, step, &row, evidence),
@@ -158,8 +164,7 @@ impl Engine {
                 if let Some(session) = session {
                     step.effects.speech.push(cancel(session, &row));
                 }
-            } else if session.is_none() && row.seen_since.is_some_and(|seen| seen + course.health_window() <= step.now)
-            {
+            } else if session.is_none() && well_at.is_some_and(|at| at <= step.now) {
                 // Away when its window ended: it must be seen again.
                 course.transition(step, key, &row.module, S::Verifying, |changed| {
                     changed.until = row.until;
@@ -169,19 +174,25 @@ impl Engine {
         }
     }
 
-    /// What was being installed or verified before the server's start gets its time again; a window that was running
-    /// begins again when the device is seen.
-    pub(super) fn renew_leases(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
+    /// What is in these states gets its time again; a health window that was running begins again when the device is
+    /// seen.
+    pub(super) fn renew_leases(&mut self, step: &mut Step, id: RolloutId, key: KeyId, states: &[S]) {
         let Some(course) = self.courses.get_mut(&id) else { return };
         let timeouts = course.rollout.policy.timeouts_s;
         for row in course.rows_of(key).to_vec() {
             let seconds = match row.state {
+                S::Offered => timeouts.offered,
+                S::Downloading => timeouts.downloading,
                 S::Installing => timeouts.installing,
                 S::Verifying => timeouts.verifying,
                 _ => continue,
             };
-            let until = later(step.now, seconds);
-            course.transition(step, key, &row.module, row.state, |row| row.until = Some(until));
+            if states.contains(&row.state) {
+                let (until, reason) = (later(step.now, seconds), row.reason);
+                course.transition(step, key, &row.module, row.state, |row| {
+                    (row.until, row.reason) = (Some(until), reason);
+                });
+            }
         }
     }
 
@@ -217,7 +228,9 @@ impl Engine {
         let keys: Vec<KeyId> = keys.into_iter().filter(|key| course.is_open_for(*key)).collect();
         for key in keys {
             for module in &modules {
-                self.claim_one(id, key, module);
+                if self.course(id).is_some_and(|course| course.gives(key, module)) {
+                    self.claim_one(id, key, module);
+                }
             }
             for older in self.ids().into_iter().filter(|other| *other < id) {
                 self.settle(step, older, key);
@@ -243,6 +256,19 @@ impl Engine {
         true
     }
 
+    /// Devices that are there and came into a rollout's target after it was written down get a turn as it opens.
+    pub(super) fn join_all(&mut self, step: &mut Step, id: RolloutId) {
+        let Some(course) = self.course(id) else { return };
+        if matches!(course.rollout.target, Target::DeviceIds(_) | Target::Static(_)) {
+            return;
+        }
+        let newcomers: Vec<KeyId> = self.online.keys().copied().filter(|key| !course.is_member(*key)).collect();
+        for key in newcomers {
+            self.join(step, key);
+            self.touch_everywhere(step.now, key);
+        }
+    }
+
     /// A device that a running rollout's target includes, and that has not had a turn there, gets one.
     pub(super) fn join(&mut self, step: &mut Step, key: KeyId) {
         let Some(known) = self.online.get(&key) else { return };
@@ -257,9 +283,14 @@ impl Engine {
             let Some(rollout) = self.course(id).map(|course| course.rollout.clone()) else { continue };
             let mut rows = Vec::new();
             let whole = self.can_be_whole(&rollout, key, &modules);
+            let stage = rollout.stages.saturating_sub(1);
             for release in rollout.packages.iter().map(|p| &p.release).filter(|_| whole) {
                 let from = modules.get(&release.module);
-                let newest = self.claim_one(id, key, &release.module);
+                // While its stage is shut an older rollout counts; this one takes over when it opens.
+                let newest = match stage < rollout.open_stages {
+                    true => self.claim_one(id, key, &release.module),
+                    false => self.claims.get(&(key, release.module.clone())).is_none_or(|claim| *claim <= id),
+                };
                 if !newest || compare(from, &release.version, rollout.allow_rollback).is_err() {
                     continue;
                 }
@@ -271,7 +302,7 @@ impl Engine {
                     to: release.version.clone(),
                     state: S::Waiting,
                     reason: None,
-                    stage: rollout.stages.saturating_sub(1),
+                    stage,
                     attempts: 0,
                     until: None,
                     seen_since: None,

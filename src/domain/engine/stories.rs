@@ -6,6 +6,7 @@ use crate::domain::{Policy, Stage, Timeouts};
 
 mod again;
 mod care;
+mod proof;
 mod sets;
 
 fn policy() -> Policy {

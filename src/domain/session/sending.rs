@@ -9,9 +9,6 @@ use crate::domain::{Doing, ModuleName, Modules, Release, RolloutId, Timestamp, V
 /// How long the result of a device that tells no progress is waited for before its next package, seconds.
 const NEXT_AFTER_S: i64 = 10;
 
-/// How long after a transfer that was too slow the device is asked again, seconds.
-const ASK_AGAIN_AFTER_S: i64 = 60;
-
 /// Progress of at least this many bytes is no message too many: a download is not to wait for its own flow control.
 const WORTH_A_MESSAGE: u64 = 1024;
 
@@ -19,7 +16,7 @@ impl Session {
     /// Whether the device is known and nothing is being sent, or waits to be: nothing runs out in the next seconds.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.device.is_some() && matches!(self.push, Push::Idle) && self.queue.is_empty() && self.later.is_empty()
+        self.device.is_some() && matches!(self.push, Push::Idle) && self.queue.is_empty()
     }
 
     pub(super) fn push_next(&mut self) {
@@ -193,21 +190,13 @@ impl Session {
         }
     }
 
-    /// Ends what is being sent for its slowness: its turn goes to another device, and this one is asked again later.
-    pub fn too_slow(&mut self, now: Timestamp) {
+    /// Ends what is being sent for its slowness: its turn goes to another device. The updater counts the try, and asks
+    /// this one again later.
+    pub fn too_slow(&mut self) {
         let Push::Sending(transfer) = &self.push else { return };
-        let package = transfer.package();
-        let (module, version) = (package.release.module.clone(), package.release.version.clone());
-        let again = (now + TimeDelta::seconds(ASK_AGAIN_AFTER_S), package.offer.clone());
-        self.out.push(SessionEffect::TooSlow { module: module.clone(), version: version.clone() });
-        if set(package).is_none() {
-            self.later.push_back(again);
-        } else {
-            // Asked for alone it would be none of the set; the updater asks for all of them again.
-            let doing = Doing::Failed("its bytes went out too slowly".to_owned());
-            self.give_up_set(&module, &version);
-            self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing });
-        }
+        let (module, version) = (transfer.package().release.module.clone(), transfer.package().release.version.clone());
+        self.give_up_set(&module, &version);
+        self.out.push(SessionEffect::Did { module: module.clone(), version: version.clone(), doing: Doing::TooSlow });
         self.out.push(SessionEffect::Cancel { module: module.clone(), version: version.clone() });
         self.finish(&module, &version);
     }
@@ -216,15 +205,7 @@ impl Session {
         if let Push::Sending(transfer) = &mut self.push
             && transfer.crawls(now)
         {
-            self.too_slow(now);
-        }
-    }
-
-    pub(super) fn ask_again(&mut self, now: Timestamp) {
-        while self.later.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, offer)) = self.later.pop_front() {
-                self.offer(offer);
-            }
+            self.too_slow();
         }
     }
 

@@ -3,13 +3,19 @@
 use super::*;
 
 impl World {
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
+        let effects = self.engine.tick(self.now);
+        self.carry_out(effects);
+    }
+
     pub fn report(&mut self, key: KeyId, temperature: f64) {
         let sample = Sample { temperature: Some(temperature), ..Sample::default() };
         self.reports(key, Readings { sample, ..Readings::default() });
     }
 
     pub fn reports(&mut self, key: KeyId, readings: Readings) {
-        let vitals = Vitals { at: self.now, readings, status: Vec::new() };
+        let vitals = Vitals { at: self.now, made_at: self.now, readings, status: Vec::new() };
         let effects = self.engine.reported(self.now, key, vitals);
         self.carry_out(effects);
     }
