@@ -156,6 +156,7 @@ impl App {
             room.devices,
         );
         let configure = web::configure(Data::new(state));
+        let most_sockets = room.sockets();
         let server = HttpServer::new(move || WebApp::new().configure(configure.clone()))
             .on_connect(move |socket, extensions| {
                 if let Some(socket) = socket.downcast_ref::<TcpStream>() {
@@ -167,6 +168,8 @@ impl App {
             })
             .client_request_timeout(Duration::from_secs(5))
             .backlog(BACKLOG)
+            // Of one worker; how many all of them may have the seats say.
+            .max_connections(most_sockets)
             .shutdown_timeout(REQUESTS_END_S)
             .disable_signals()
             .listen(listener)?

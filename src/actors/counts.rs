@@ -15,6 +15,7 @@ struct Numbers {
     held_off: AtomicU64,
     clones: AtomicU64,
     slow_transfers: AtomicU64,
+    unstorable: AtomicU64,
     connections: AtomicU64,
     rollouts_live: AtomicU64,
     writing: AtomicU64,
@@ -33,6 +34,8 @@ pub(super) enum Count {
     Clones,
     /// A transfer was ended for its slowness.
     SlowTransfer,
+    /// A report could not be stored, whatever was tried.
+    Unstorable,
     /// Now: devices that are connected.
     Connections,
     /// Now: rollouts that may still change devices.
@@ -49,6 +52,7 @@ impl Counts {
             Count::HeldOff => &self.0.held_off,
             Count::Clones => &self.0.clones,
             Count::SlowTransfer => &self.0.slow_transfers,
+            Count::Unstorable => &self.0.unstorable,
             Count::Connections => &self.0.connections,
             Count::RolloutsLive => &self.0.rollouts_live,
             Count::Writing => &self.0.writing,

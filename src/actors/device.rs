@@ -128,6 +128,8 @@ pub struct DeviceActor {
     vouching: vouching::Vouching,
     /// Whether its last hello said that it takes several packages all or not at all.
     sets: bool,
+    /// When that was, by the device's own clock.
+    told_at: Option<Timestamp>,
     acks: Acks,
     acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
@@ -177,6 +179,7 @@ pub(super) fn connect(
         pusher: Pusher::default(),
         vouching: vouching::Vouching::default(),
         sets: false,
+        told_at: None,
         acks,
         acked: Some(acked),
         pinged: now,
@@ -245,11 +248,12 @@ impl DeviceActor {
 
     fn tick(&mut self, ctx: &mut Ctx) {
         let now = self.links.clock.steady();
-        if now - self.tick_at > LATE {
-            // The server stood still, not the device: what it said meanwhile is heard before it is judged.
-            return self.watcher.excuse(now);
-        }
-        if self.watcher.is_stalled(now) {
+        // The server stood still, not the device: what it said meanwhile is heard before it is judged.
+        let late = now - self.tick_at;
+        let is_late = late > LATE;
+        if is_late {
+            self.watcher.excuse(now, late.num_seconds());
+        } else if self.watcher.is_stalled(now) {
             return self.close(close::POLICY, "a frame took too long to arrive", ctx);
         }
         if self.watcher.is_held() {
@@ -261,7 +265,9 @@ impl DeviceActor {
             return;
         }
         self.watch_turn(now);
-        self.session.tick(now);
+        if !is_late {
+            self.session.tick(now);
+        }
         if now - self.pinged >= self.links.ping {
             self.pinged = now;
             ctx.ping(b"");
@@ -304,7 +310,7 @@ impl DeviceActor {
         match message {
             DeviceMessage::Hello(hello) => {
                 self.vouching.heard(hello.trust);
-                self.sets = hello.sets;
+                (self.sets, self.told_at) = (hello.sets, hello.timestamp);
                 self.session.hello(now, hello.device_id, hello.modules);
             }
             DeviceMessage::Report(message) => {

@@ -41,6 +41,22 @@ pub struct Intake {
     waiting: Arc<AtomicUsize>,
 }
 
+/// One that waits, counted for as long: also when its connection ends meanwhile, and what waits is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn count(waiting: &Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The queue has been closed: the server ends.
 #[derive(Debug)]
 pub struct Closed;
@@ -75,19 +91,19 @@ impl Intake {
     /// # Errors
     /// [`Closed`] when the server ends before it does.
     pub async fn put(&self, pending: Pending) -> Result<(), Closed> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let done = self.put_when_it_fits(pending).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        done
-    }
-
-    async fn put_when_it_fits(&self, pending: Pending) -> Result<(), Closed> {
+        let _waiting = Waiting::count(&self.waiting);
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(self.cost(&pending)).await.map_err(|_| Closed)?;
         self.queue.send(Queued { pending, _bytes: bytes }).await.map_err(|_| Closed)
     }
 
     fn cost(&self, pending: &Pending) -> u32 {
         u32::try_from(pending.bytes).unwrap_or(u32::MAX).clamp(1, self.max_bytes)
+    }
+
+    /// Whether the logger's end is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Reports in the queue.

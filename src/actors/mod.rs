@@ -310,16 +310,12 @@ impl Fleet {
         self.feed.subscribe()
     }
 
-    /// Closes a device's connection, if it has one.
-    pub fn disconnect(&self, key_id: KeyId, code: u16, reason: &str) {
-        let message = Disconnect { key_id, code, reason: reason.to_owned() };
-        let registry = self.registry.clone();
+    /// Closes a device's connection, if it has one. The registry has heard of it when this returns.
+    pub async fn disconnect(&self, key_id: KeyId, code: u16, reason: &str) {
         // Must arrive, however full the registry's mailbox is.
-        actix::spawn(async move {
-            if let Err(error) = registry.send(message).await {
-                warn!(%error, %key_id, "a connection could not be closed");
-            }
-        });
+        if let Err(error) = self.registry.send(Disconnect { key_id, code, reason: reason.to_owned() }).await {
+            warn!(%error, %key_id, "a connection could not be closed");
+        }
     }
 
     /// A device's tags were changed: rollouts for the new ones are for it too.
@@ -331,7 +327,7 @@ impl Fleet {
 
     /// A device was deleted: its connection ends, and no rollout waits for it.
     pub async fn device_deleted(&self, key_id: KeyId) {
-        self.disconnect(key_id, crate::protocol::close::REVOKED, "the device was deleted");
+        self.disconnect(key_id, crate::protocol::close::REVOKED, "the device was deleted").await;
         if let Err(error) = self.updater.send(Forget(key_id)).await {
             warn!(%error, %key_id, "the updater could not be told of a deleted device");
         }
@@ -341,12 +337,6 @@ impl Fleet {
     #[must_use]
     pub fn load(&self) -> Load {
         self.intake.load()
-    }
-
-    /// Why reports can't be written just now.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
     /// What the database's settings put at risk: sentences for admins.

@@ -30,21 +30,34 @@ pub struct Picture {
     pub clone_alarms: u64,
     /// Transfers ended for their slowness.
     pub transfers_too_slow: u64,
-    /// The last write to the database failed, with the reason.
+    /// Reports that could not be stored, whatever was tried, and were not acknowledged.
+    pub reports_unstorable: u64,
+    /// Why the server is not fit for work just now; see [`Fleet::trouble`].
     pub trouble: Option<String>,
     /// What the database's settings put at risk.
     pub warnings: Vec<String>,
 }
 
 impl Fleet {
+    /// Why reports can't be written just now, or which part of the server has ended by a defect.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let parts = [
+            ("registry", self.registry.connected()),
+            ("updater", self.updater.connected()),
+            ("status logger", self.logger.connected() && !self.intake.is_closed()),
+        ];
+        if let Some((part, _)) = parts.iter().find(|(_, lives)| !lives) {
+            return Some(format!("the {part} has ended by a defect: restart the server"));
+        }
+        self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
     /// What the actors are at.
     #[must_use]
     pub fn picture(&self) -> Picture {
         let now = |what| usize::try_from(self.counts.get(what)).unwrap_or(usize::MAX);
-        let (reports_stored, trouble) = {
-            let logger = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner);
-            (logger.stored, logger.trouble.clone())
-        };
+        let reports_stored = self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).stored;
         Picture {
             connections: now(Count::Connections),
             intake_reports: self.intake.queued(),
@@ -62,7 +75,8 @@ impl Fleet {
             flapping_held: self.links.flapping().held(self.clock.steady()),
             clone_alarms: self.counts.get(Count::Clones),
             transfers_too_slow: self.counts.get(Count::SlowTransfer),
-            trouble,
+            reports_unstorable: self.counts.get(Count::Unstorable),
+            trouble: self.trouble(),
             warnings: self.warnings().to_vec(),
         }
     }

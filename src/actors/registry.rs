@@ -3,9 +3,12 @@
 //! Owns `device -> (address, session number)`. A goodbye with an old number is ignored, so that a late close can't
 //! evict its successor. Keeps no history: that is the store's.
 
+mod changing;
 mod joining;
 mod leaving;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::time::Duration;
 use actix::dev::SendError;
 use actix::prelude::*;
 use chrono::TimeDelta;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -25,7 +29,9 @@ use crate::domain::{Arrival, DeviceId, KeyId, LiveEvent, Modules, Readings, Rece
 use crate::protocol::close;
 use crate::store::Store;
 
-pub use self::messages::{Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice};
+pub use self::messages::{
+    Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice, Told,
+};
 
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
@@ -50,8 +56,8 @@ struct Connected {
     name: String,
     tags: Tags,
     session: SessionNo,
-    /// Whether it takes several packages all or not at all.
-    sets: bool,
+    /// What its last hello says that is saved.
+    told: Told,
     door: Recipient<ToDevice>,
 }
 
@@ -64,6 +70,10 @@ pub struct RegistryActor {
     connected: HashMap<KeyId, Connected>,
     /// Hellos that are being saved: a goodbye that comes meanwhile must not be saved after them.
     joining: HashMap<DeviceId, u32>,
+    /// Connections that were to end while hellos were being saved, up to which session: one of those may be theirs.
+    unwanted: HashMap<KeyId, (SessionNo, ToDevice)>,
+    /// The server ends: whoever comes now is sent away too, to come back within so many seconds.
+    draining: Option<u32>,
     last_session: i64,
     counts: Counts,
     takeovers: Recently<KeyId>,
@@ -88,6 +98,8 @@ impl RegistryActor {
             updater,
             connected: HashMap::new(),
             joining: HashMap::new(),
+            unwanted: HashMap::new(),
+            draining: None,
             last_session: 0,
             counts,
             takeovers: Recently::new(TimeDelta::minutes(CLONE_ALARM_WITHIN_MIN)),
@@ -109,7 +121,7 @@ impl RegistryActor {
         self.feed.tell(LiveEvent::Device { key_id, device_id: device_id.clone(), online, since, modules });
     }
 
-    fn arrival(&self, key_id: KeyId, modules: Modules, readings: Option<Box<Readings>>) -> Option<Arrival> {
+    fn arrival(&self, key_id: KeyId, readings: Option<Box<Readings>>) -> Option<Arrival> {
         let connected = self.connected.get(&key_id)?;
         Some(Arrival {
             key_id,
@@ -117,9 +129,10 @@ impl RegistryActor {
             name: connected.name.clone(),
             tags: connected.tags.clone(),
             session: connected.session,
-            modules,
+            modules: connected.told.modules.clone(),
             readings,
-            sets: connected.sets,
+            sets: connected.told.sets,
+            told_at: connected.told.at,
         })
     }
 
@@ -141,9 +154,8 @@ impl RegistryActor {
     fn drain_batch(&mut self, mut left: Vec<Recipient<ToDevice>>, window_s: u32, ctx: &mut Context<Self>) {
         let batch = left.split_off(left.len().saturating_sub(DRAIN_BATCH));
         for door in batch {
-            let reason = format!("restart; come back within {window_s} s");
             // One that is stalled is cut when the server ends.
-            let _ = door.try_send(ToDevice::Close { code: close::RESTART, reason });
+            let _ = door.try_send(restart(window_s));
         }
         if !left.is_empty() {
             ctx.run_later(DRAIN_PAUSE, move |registry, ctx| registry.drain_batch(left, window_s, ctx));
@@ -156,37 +168,6 @@ impl Actor for RegistryActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-    }
-}
-
-impl Handler<Rejoin> for RegistryActor {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, rejoin: Rejoin, _: &mut Self::Context) -> Self::Result {
-        let Rejoin { key_id, session, modules, sets } = rejoin;
-        let Some(connected) = self.connected.get_mut(&key_id).filter(|connected| connected.session == session) else {
-            return Box::pin(async {});
-        };
-        connected.sets = sets;
-        let device_id = connected.device_id.clone();
-        self.tell_online(key_id, &device_id, true, Some(modules.clone()));
-        let Some(mut arrival) = self.arrival(key_id, modules.clone(), None) else { return Box::pin(async {}) };
-        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
-        let asks_for_readings = self.watch.asks_for_readings();
-        Box::pin(async move {
-            // Saved before the updater acts on it; tried until it is.
-            while let Err(error) = store.set_modules(key_id, modules.clone(), now).await {
-                warn!(%key_id, %error, "versions could not be saved yet");
-                tokio::time::sleep(RETRY_PAUSE).await;
-            }
-            if asks_for_readings {
-                // Where they can't be read, those of its last hello or report count.
-                let read = store.readings(vec![key_id], true).await.ok();
-                arrival.readings = read.and_then(|mut read| read.remove(&key_id)).map(Box::new);
-            }
-            // The updater ends only with the server.
-            let _ = updater.send(FleetEvent::Arrived(arrival)).await;
-        })
     }
 }
 
@@ -208,33 +189,11 @@ impl Handler<Disconnect> for RegistryActor {
 
     fn handle(&mut self, disconnect: Disconnect, ctx: &mut Self::Context) {
         let Disconnect { key_id, code, reason } = disconnect;
-        self.say(key_id, None, ToDevice::Close { code, reason }, ctx);
-    }
-}
-
-impl Handler<Refresh> for RegistryActor {
-    type Result = ();
-
-    fn handle(&mut self, Refresh(key_id): Refresh, ctx: &mut Self::Context) {
-        let store = self.store.clone();
-        let read = async move { store.device_by_key(key_id).await };
-        ctx.spawn(read.into_actor(self).map(move |device, registry, ctx| match device {
-            Ok(Some(device)) => {
-                if let Some(connected) = registry.connected.get_mut(&key_id) {
-                    connected.name = device.name;
-                    connected.tags = device.tags;
-                }
-                let readings = device.status.map(|status| Box::new(Readings::of(&status.report)));
-                if let Some(arrival) = registry.arrival(key_id, device.modules, readings) {
-                    let updater = registry.updater.clone();
-                    // The updater ends only with the server.
-                    let told = async move { updater.send(FleetEvent::Arrived(arrival)).await };
-                    ctx.spawn(told.into_actor(registry).map(|_, _, _| ()));
-                }
-            }
-            Ok(None) => {}
-            Err(error) => warn!(%key_id, %error, "new tags count from the next hello on"),
-        }));
+        let close = ToDevice::Close { code, reason };
+        if !self.joining.is_empty() {
+            self.unwanted.insert(key_id, (SessionNo(self.last_session), close.clone()));
+        }
+        self.say(key_id, None, close, ctx);
     }
 }
 
@@ -242,7 +201,26 @@ impl Handler<Drain> for RegistryActor {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
+        self.draining = Some(drain.window_s);
         let doors = self.connected.values().map(|connected| connected.door.clone()).collect();
         self.drain_batch(doors, drain.window_s, ctx);
+    }
+}
+
+fn restart(window_s: u32) -> ToDevice {
+    ToDevice::Close { code: close::RESTART, reason: format!("restart; come back within {window_s} s") }
+}
+
+/// A write that has its place in the store's queue when this returns: what the registry writes gets on disk in the
+/// order in which it says so, whatever the order in which the answers are waited for.
+fn queued<T>(write: impl Future<Output = T>) -> impl Future<Output = T> {
+    // Without a budget, which might be used up just now: then it would have no place yet.
+    let mut write = Box::pin(tokio::task::unconstrained(write));
+    let done = write.as_mut().now_or_never();
+    async move {
+        match done {
+            Some(done) => done,
+            None => write.await,
+        }
     }
 }

@@ -53,6 +53,12 @@ impl Room {
         Self { devices, sockets: Places::new(sockets, an_address), trusted: config.trusted_proxies.clone() }
     }
 
+    /// Sockets of every kind for which there are descriptors. What a worker takes of itself is fewer, and those above
+    /// that would wait for an answer without end.
+    pub fn sockets(&self) -> usize {
+        self.sockets.most()
+    }
+
     /// A seat for a new socket, as long as it is there. A socket without a seat is shut at once: there is no
     /// descriptor to spare for telling it why.
     pub fn seat(&self, socket: &TcpStream) -> Option<Place> {

@@ -125,6 +125,10 @@ pub(super) struct Columns {
     pub(super) rest: &'static [&'static str],
 }
 
+/// Bytes of text bound in one statement, about: a MariaDB or MySQL server takes 16 MiB in one by default, and nothing
+/// is gained beyond this.
+const MAX_TEXT: usize = 1 << 20;
+
 /// Values bound in one statement: far below SQLite's 32,766 and MySQL's 65,535, and beyond it nothing is gained.
 const MAX_BOUND: usize = 2000;
 
@@ -159,7 +163,8 @@ impl Columns {
         let head = format!("INSERT INTO {} ({}) VALUES ", self.table, columns.join(", "));
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
-            let (rows, others) = rest.split_at(power_of_two(rest.len().min(MAX_BOUND / width)));
+            let most = that_fit(&rest[..rest.len().min(MAX_BOUND / width)]);
+            let (rows, others) = rest.split_at(power_of_two(most));
             let insert = Insert { head: &head, rows, clause };
             match db {
                 Db::Sqlite(connection) => insert.execute(connection)?,
@@ -170,6 +175,17 @@ impl Columns {
         }
         Ok(())
     }
+}
+
+/// How many of these rows, at least one, have no more than [`MAX_TEXT`].
+fn that_fit(rows: &[Vec<Value>]) -> usize {
+    let text = |value: &Value| if let Value::Text(Some(text)) = value { text.len() } else { 0 };
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.iter().map(text).sum::<usize>();
+        bytes <= MAX_TEXT
+    });
+    fit.count().max(1)
 }
 
 /// The greatest that is not above `most`: so few numbers of rows, and so few statements that stay prepared.

@@ -18,6 +18,16 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl StoreError {
+    /// Whether it may come from what was to be written. Not so where a disk, a lock or the rights to a file stand in
+    /// the way: then the same can be written later.
+    #[must_use]
+    pub fn may_be_the_data(&self) -> bool {
+        let Self::Unavailable(why) = self else { return true };
+        !["full", "locked", "readonly", "I/O"].iter().any(|of_the_place| why.contains(of_the_place))
+    }
+}
+
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Why a verb ended early: the database's own error, which the writer may answer with another try, or ours.

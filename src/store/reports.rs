@@ -71,9 +71,9 @@ const RUNS: Columns = Columns { table: "report_runs", key: &["key_id", "boot_id"
 const LOG_POSITION: &str = "log_position";
 
 impl Store {
-    /// The stored runs among these.
+    /// The stored runs among these. Read by the writer, so that no crowd of readers keeps reports waiting.
     pub async fn runs(&self, wanted: Vec<(KeyId, BootId)>) -> Result<HashMap<(KeyId, BootId), SeqSet>> {
-        self.read(move |db| runs(db, &wanted)).await
+        self.write(move |db| runs(db, &wanted)).await
     }
 
     /// One transaction for all of it. Reports of a device deleted meanwhile are left out.
@@ -111,7 +111,12 @@ fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, Boot
     for (key, run, ranges) in rows {
         if wanted.contains(&(key, run.as_str())) {
             let run = BootId::new(&run).map_err(Fault::corrupt)?;
-            found.insert((KeyId(key), run), SeqSet::from_text(&ranges).map_err(Fault::corrupt)?);
+            let set = SeqSet::from_text(&ranges).unwrap_or_else(|error| {
+                // Better a report of this run that is stored again than none of anybody's.
+                tracing::error!(key_id = key, boot_id = run.as_str(), %error, "which reports of a run are stored can't be read");
+                SeqSet::default()
+            });
+            found.insert((KeyId(key), run), set);
         }
     }
     Ok(found)
@@ -179,7 +184,7 @@ fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<V
 fn sample_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
     let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id.0));
     let row = |record: &StatusRecord| -> Vec<Value> {
-        let place = [record.key_id.0, millis(record.reported_at)];
+        let place = [record.key_id.0, made(record)];
         place.into_iter().map(Value::from).chain(numbers(&record.sample)).collect()
     };
     known.map(row).collect()

@@ -49,8 +49,9 @@ fn describe() {
     describe_gauge!("fleetward_flapping_held", "Devices that are not let in because they come too often.");
     describe_counter!("fleetward_clone_alarms_total", "Times two devices seemed to have one device_id.");
     describe_counter!("fleetward_transfers_too_slow_total", "Package transfers ended for their slowness.");
+    describe_counter!("fleetward_reports_unstorable_total", "Reports that could not be stored nor acknowledged.");
     describe_gauge!("fleetward_database_warnings", "Settings of the database that put reports at risk.");
-    describe_gauge!("fleetward_trouble", "1 while writes to the database fail.");
+    describe_gauge!("fleetward_trouble", "1 while writes to the database fail, or a part of the server has ended.");
 }
 
 impl Metrics {
@@ -90,6 +91,7 @@ impl Metrics {
             gauge!("fleetward_flapping_held").set(picture.flapping_held as f64);
             counter!("fleetward_clone_alarms_total").absolute(picture.clone_alarms);
             counter!("fleetward_transfers_too_slow_total").absolute(picture.transfers_too_slow);
+            counter!("fleetward_reports_unstorable_total").absolute(picture.reports_unstorable);
             gauge!("fleetward_database_warnings").set(picture.warnings.len() as f64);
             gauge!("fleetward_trouble").set(f64::from(u8::from(picture.trouble.is_some())));
         });

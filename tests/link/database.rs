@@ -115,6 +115,32 @@ fn of_hellos_that_are_saved_together_the_last_one_stays() {
     eventually("the twenty are connected", || server.metric("fleetward_connections") == 20.0);
 }
 
+#[test]
+fn a_report_that_cannot_be_stored_keeps_nobody_elses_from_it() {
+    let server = serve();
+    let [mut bad, mut good] = ["bad", "good"].map(|name| Peer::welcomed(server.address, name));
+    let key_id = server.wait(server.store.device(&"bad".parse().unwrap())).unwrap().unwrap().key_id;
+    let mut held = hold(&server);
+    let refuse = format!(
+        "CREATE TRIGGER refuses BEFORE INSERT ON samples WHEN NEW.key_id = {key_id} \
+         BEGIN SELECT RAISE(ABORT, 'of no use'); END"
+    );
+    held.batch_execute(&refuse).unwrap();
+    let report = |name: &str, seq: u32| format!(r#"{{"device_id":"{name}","timestamp":{seq},"seq":{seq}}}"#);
+    bad.frame(TEXT, report("bad", 1).as_bytes());
+    for seq in 1..=20 {
+        good.frame(TEXT, report("good", seq).as_bytes());
+    }
+    heard(&server);
+    held.batch_execute("COMMIT").unwrap();
+    (1..=20).for_each(|seq| assert_eq!(good.said()["seq"], seq));
+    eventually("it is left out", || server.metric("fleetward_reports_unstorable_total") == 1.0);
+    ready_again(&server);
+    held.batch_execute("DROP TRIGGER refuses").unwrap();
+    bad.frame(TEXT, report("bad", 1).as_bytes());
+    assert_eq!(bad.said()["seq"], 1, "it was never acknowledged, and can come again");
+}
+
 /// A disk of 16 MiB, where this user may make one.
 struct TinyDisk(tempfile::TempDir);
 

@@ -116,7 +116,8 @@ fn live_goes_first_then_history_then_transfers_then_connections_then_speed_and_n
     reporter.fills(&server, 65, 75);
     at_75.wants_app1();
     at_75.frame(PING, b"?");
-    assert_eq!(at_75.read(), Some((PONG, b"?".to_vec())), "at 75 % none does");
+    // Nothing else: at 75 % none does.
+    at_75.pongs(b"?");
     assert!(Peer::try_open(server.address, "").is_ok(), "at 75 % devices are let in");
     reporter.fills(&server, 75, 85);
     let refused = Peer::try_open(server.address, "").err().expect("at 85 % nobody is let in");
@@ -125,7 +126,7 @@ fn live_goes_first_then_history_then_transfers_then_connections_then_speed_and_n
     let at_85 = reporter.is_read_within();
     reporter.fills(&server, 85, 90);
     let at_90 = reporter.is_read_within();
-    assert!(at_85 < Duration::from_millis(900) && at_90 >= Duration::from_secs(1), "{at_85:?}, {at_90:?}");
+    assert!(at_85 < at_90 && at_90 >= Duration::from_secs(1), "{at_85:?}, {at_90:?}");
     held.give_back();
     reporter.is_acknowledged(&server);
     assert_eq!(at_75.said()["type"], "package", "what was put off is done");

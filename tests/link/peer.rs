@@ -174,6 +174,16 @@ impl Peer {
         }
     }
 
+    /// The answer to a ping of ours, whatever the server asks meanwhile.
+    pub fn pongs(&mut self, payload: &[u8]) {
+        loop {
+            match self.read().expect("the connection ended") {
+                (PING, _) => {}
+                other => return assert_eq!(other, (PONG, payload.to_vec())),
+            }
+        }
+    }
+
     /// The close that comes, whatever comes before: its code and reason. Then the connection ends.
     pub fn closed(&mut self) -> (u16, String) {
         loop {

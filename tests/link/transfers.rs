@@ -56,7 +56,7 @@ fn a_device_that_is_deleted_in_the_middle_of_a_transfer_is_sent_away_and_its_rep
     other.frame(TEXT, br#"{"device_id":"t-2","timestamp":1,"seq":1}"#);
     while other.said()["seq"] != 1 {}
     server.tells_of_the_deleted(key_id);
-    assert_eq!(peer.closed().0, 4003);
+    assert_eq!(peer.closed(), (4003, "the device was deleted".to_owned()));
     other.frame(TEXT, br#"{"device_id":"t-2","timestamp":1,"seq":2}"#);
     while other.said()["seq"] != 2 {}
     eventually("only the other one is connected", || server.metric("fleetward_connections") == 1.0);

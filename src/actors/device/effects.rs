@@ -10,8 +10,10 @@ use super::{Ctx, DeviceActor, close_frame, wire};
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::actors::intake::Pending;
-use crate::actors::registry::{Join, Joined, NotJoined, Rejoin};
-use crate::domain::{Caller, CloseCause, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Report, SessionEffect};
+use crate::actors::registry::{Join, Joined, NotJoined, Rejoin, Told};
+use crate::domain::{
+    Caller, CloseCause, ConnectionCause, DeviceAuth, DeviceId, Doing, KeyId, Modules, Report, SessionEffect,
+};
 use crate::protocol::{ProtocolError, ServerMessage, close};
 use crate::store::JoinRefusal;
 
@@ -20,6 +22,8 @@ const ASK_AT: usize = 8 * 1024;
 /// ... and after which it is let go, when it was asked so long ago.
 const MOST_UNREAD: usize = 24 * 1024;
 const ANSWER_WITHIN: TimeDelta = TimeDelta::seconds(15);
+/// So much may be said to one that is read slowly, whose sign may lie behind all that it said before.
+const MOST_UNHEARD: usize = 512 * 1024;
 
 impl DeviceActor {
     /// Carries out what the session wants, in order. Effects that wait keep the socket from being read.
@@ -36,7 +40,7 @@ impl DeviceActor {
             SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
             SessionEffect::Rejoin(modules) => {
                 if let Some((key_id, session)) = self.seat.as_ref().map(|seat| (seat.key_id, seat.session)) {
-                    let told = self.links.registry.send(Rejoin { key_id, session, modules, sets: self.sets });
+                    let told = self.links.registry.send(Rejoin { key_id, session, hello: self.told(modules) });
                     ctx.wait(told.into_actor(self).map(|_, device, ctx| {
                         device.session.joined(None);
                         device.carry_out(ctx);
@@ -48,14 +52,14 @@ impl DeviceActor {
                 self.tell(|key_id| FleetEvent::Answered { key_id, module, version, answer }, ctx);
             }
             SessionEffect::Did { module, version, doing } => {
+                if doing == Doing::TooSlow {
+                    self.links.counts.add(Count::SlowTransfer);
+                    info!(device_id = ?self.device_id, %module, %version, "a transfer was too slow");
+                }
                 self.tell(|key_id| FleetEvent::Did { key_id, module, version, doing }, ctx);
             }
             SessionEffect::TakeTurn => self.take_turn(ctx),
             SessionEffect::EndTurn => self.pusher.stop(&self.links.feed),
-            SessionEffect::TooSlow { module, version } => {
-                self.links.counts.add(Count::SlowTransfer);
-                info!(device_id = ?self.device_id, %module, %version, "a transfer was too slow; the device is asked again");
-            }
             SessionEffect::Progress { module, received, size } => {
                 if let Some(key_id) = self.key_id() {
                     self.pusher.moved(&self.links, key_id, module, received, size);
@@ -152,7 +156,7 @@ impl DeviceActor {
         }
         let door = ctx.address().recipient();
         let asked =
-            self.links.registry.send(Join { device_id, auth: self.auth.clone(), modules, sets: self.sets, door });
+            self.links.registry.send(Join { device_id, auth: self.auth.clone(), hello: self.told(modules), door });
         ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
             Ok(Ok(joined)) => device.welcome(joined, ctx),
             Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),
@@ -162,6 +166,11 @@ impl DeviceActor {
             }
             Err(_) => device.close(close::RESTART, "restart", ctx),
         }));
+    }
+
+    /// What its last hello says.
+    fn told(&self, modules: Modules) -> Told {
+        Told { modules, sets: self.sets, at: self.told_at }
     }
 
     fn key_id(&self) -> Option<KeyId> {
@@ -226,6 +235,10 @@ impl DeviceActor {
             && !pause.is_zero()
         {
             self.watcher.pause(pause);
+            if self.unread < MOST_UNHEARD {
+                // Its answer may lie behind what is not read just now.
+                self.asked = self.asked.map(|_| self.links.clock.steady());
+            }
         }
     }
 

@@ -93,9 +93,10 @@ impl Watcher {
         }
     }
 
-    /// The server stood still: what is incomplete begins now.
-    pub fn excuse(&self, now: Timestamp) {
+    /// The server stood still: what is incomplete begins now, and what gathered meanwhile is no flood.
+    pub fn excuse(&self, now: Timestamp, stood_s: i64) {
         let mut watch = self.0.borrow_mut();
+        watch.deaf_s += stood_s;
         watch.frame = watch.frame.map(|_| now);
         watch.message = watch.message.map(|_| now);
     }

@@ -85,7 +85,7 @@ impl DeviceActor {
         }
         if self.pusher.turn.as_ref().is_some_and(|turn| !turn.seen()) {
             self.pusher.turn = None;
-            self.session.too_slow(now);
+            self.session.too_slow();
         }
     }
 

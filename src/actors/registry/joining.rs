@@ -4,11 +4,13 @@ use actix::dev::SendError;
 use actix::prelude::*;
 use tracing::{info, warn};
 
-use super::{BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice};
+use super::{
+    BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice, Told, queued, restart,
+};
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::domain::{
-    Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Modules, Readings, SessionNo, Sha256Hex, Tags, TokenKind,
+    Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Readings, SessionNo, Sha256Hex, Tags, TokenKind,
 };
 use crate::protocol::close;
 use crate::store::secrets::new_token;
@@ -22,8 +24,7 @@ struct Taken {
     tags: Tags,
     readings: Option<Box<Readings>>,
     device_id: DeviceId,
-    modules: Modules,
-    sets: bool,
+    hello: Told,
     door: Recipient<ToDevice>,
 }
 
@@ -48,28 +49,30 @@ impl Handler<Join> for RegistryActor {
         let request = JoinRequest {
             device_id: join.device_id.clone(),
             auth: join.auth.clone(),
-            modules: join.modules.clone(),
-            sets: join.sets,
+            modules: join.hello.modules.clone(),
+            sets: join.hello.sets,
             readings: self.watch.asks_for_readings(),
             new_token_hash: hash,
             now,
         };
         *self.joining.entry(join.device_id.clone()).or_default() += 1;
-        let saved = async move { store.join(request).await };
-        let taken = saved.into_actor(self).map(move |outcome, registry, _| {
-            registry.no_longer_joining(&join.device_id);
-            match outcome {
+        let saved = queued(async move { store.join(request).await });
+        let taken = saved.into_actor(self).map(move |outcome, registry, ctx| {
+            let named = join.device_id.clone();
+            let outcome = match outcome {
                 Ok(JoinOutcome::Joined { key_id, name, tags, readings, enrolled }) => {
                     let token = token.filter(|_| enrolled);
-                    let Join { device_id, modules, sets, door, .. } = join;
-                    let taken = Taken { key_id, session, name, tags, readings, device_id, modules, sets, door };
-                    let arrival = registry.take_in(taken);
+                    let Join { device_id, hello, door, .. } = join;
+                    let taken = Taken { key_id, session, name, tags, readings, device_id, hello, door };
+                    let arrival = registry.take_in(taken, ctx);
                     let seat = Seat { registry: registry_address, key_id, session, cause: ConnectionCause::Lost };
                     Ok((Joined { seat, token }, arrival, registry.updater.clone()))
                 }
                 Ok(JoinOutcome::Refused(refusal)) => Err(NotJoined::Refused(refusal)),
                 Err(error) => Err(NotJoined::Trouble(error)),
-            }
+            };
+            registry.no_longer_joining(&named);
+            outcome
         });
         let told = taken.then(|outcome, registry, _| {
             async move {
@@ -88,13 +91,14 @@ impl Handler<Join> for RegistryActor {
 
 impl RegistryActor {
     /// The device is on disk: this connection is its one from now on, unless it said hello on a later one meanwhile.
-    fn take_in(&mut self, taken: Taken) -> Option<Arrival> {
-        let Taken { key_id, session, name, tags, readings, device_id, modules, sets, door } = taken;
+    fn take_in(&mut self, taken: Taken, ctx: &mut Context<Self>) -> Option<Arrival> {
+        let Taken { key_id, session, name, tags, readings, device_id, hello: told, door } = taken;
         if self.connected.get(&key_id).is_some_and(|connected| connected.session > session) {
             send_away(door);
             return None;
         }
-        let connected = Connected { device_id: device_id.clone(), name, tags, session, sets, door };
+        let known = told.modules.clone();
+        let connected = Connected { device_id: device_id.clone(), name, tags, session, told, door };
         if let Some(before) = self.connected.insert(key_id, connected) {
             info!(device_id = %before.device_id, "another connection took over");
             if self.takeovers.count(self.clock.steady(), key_id) == CLONE_ALARM {
@@ -106,8 +110,18 @@ impl RegistryActor {
             send_away(before.door);
         }
         self.counts.set(Count::Connections, self.connected.len());
-        self.tell_online(key_id, &device_id, true, Some(modules.clone()));
-        self.arrival(key_id, modules, readings)
+        self.tell_online(key_id, &device_id, true, Some(known));
+        self.send_away_again(key_id, session, ctx);
+        self.arrival(key_id, readings)
+    }
+
+    /// What was said to all, or to this device's connection, while its hello was being saved, is for it too.
+    fn send_away_again(&mut self, key_id: KeyId, session: SessionNo, ctx: &mut Context<Self>) {
+        let unwanted = self.unwanted.get(&key_id).filter(|(up_to, _)| session <= *up_to);
+        let close = unwanted.map(|(_, close)| close.clone()).or(self.draining.map(restart));
+        if let Some(close) = close {
+            self.say(key_id, Some(session), close, ctx);
+        }
     }
 
     /// A hello has been saved, or not.
@@ -117,6 +131,9 @@ impl RegistryActor {
             if *count == 0 {
                 self.joining.remove(device_id);
             }
+        }
+        if self.joining.is_empty() {
+            self.unwanted.clear();
         }
     }
 }

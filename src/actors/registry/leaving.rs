@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use tracing::warn;
 
-use super::{Leave, RETRY_PAUSE, RegistryActor};
+use super::{Leave, RETRY_PAUSE, RegistryActor, queued};
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::domain::{ConnectionCause, DeviceId, KeyId};
@@ -28,10 +28,8 @@ impl Handler<Leave> for RegistryActor {
             ctx.spawn(told.into_actor(self).map(|_, _, _| ()));
             return;
         }
-        // Side by side, so that the goodbye keeps its place before a hello that comes next.
-        let saved = async move {
-            futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), store.leave(key_id, cause, now)).1
-        };
+        let left = queued(async move { store.leave(key_id, cause, now).await });
+        let saved = async move { futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), left).1 };
         ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| {
             registry.left(key_id, gone.device_id, cause, saved, ctx);
         }));
@@ -69,7 +67,7 @@ impl RegistryActor {
                 return registry.leave_unless_back(key_id, device_id, cause, ctx);
             }
             let (store, now) = (registry.store.clone(), registry.clock.now());
-            let saved = async move { store.leave(key_id, cause, now).await };
+            let saved = queued(async move { store.leave(key_id, cause, now).await });
             ctx.spawn(saved.into_actor(registry).map(move |saved, registry, ctx| {
                 registry.left(key_id, device_id, cause, saved, ctx);
             }));

@@ -6,7 +6,8 @@ use tracing::debug;
 
 use super::RegistryActor;
 use crate::domain::{
-    ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Version,
+    ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Timestamp,
+    Version,
 };
 use crate::store::{JoinRefusal, StoreError};
 
@@ -19,15 +20,23 @@ pub enum ToDevice {
     Close { code: u16, reason: String },
 }
 
+/// What a hello says of a device.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub modules: Modules,
+    /// Whether it takes several packages all or not at all.
+    pub sets: bool,
+    /// When it said so, by its own clock.
+    pub at: Option<Timestamp>,
+}
+
 /// A device says hello for the first time on its connection.
 #[derive(Message)]
 #[rtype(result = "Result<Joined, NotJoined>")]
 pub struct Join {
     pub device_id: DeviceId,
     pub auth: DeviceAuth,
-    pub modules: Modules,
-    /// Whether it takes several packages all or not at all.
-    pub sets: bool,
+    pub hello: Told,
     pub door: Recipient<ToDevice>,
 }
 
@@ -80,9 +89,7 @@ pub enum NotJoined {
 pub struct Rejoin {
     pub key_id: KeyId,
     pub session: SessionNo,
-    pub modules: Modules,
-    /// See [`Join`].
-    pub sets: bool,
+    pub hello: Told,
 }
 
 /// A connection has ended.
@@ -99,7 +106,8 @@ pub struct Leave {
 #[rtype(result = "()")]
 pub struct Say(pub Speech);
 
-/// A device's tags were changed: rollouts for the new ones are for it too.
+/// A device's tags were changed: rollouts for the new ones are for it too. Answered once the updater's queue has it:
+/// who changes many waits for each, so that they don't crowd out other readers of the database.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Refresh(pub KeyId);

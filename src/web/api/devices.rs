@@ -209,7 +209,7 @@ pub async fn revoke_token(state: web::Data<WebState>, admin: Admin, id: web::Pat
     let acting = state.acting(&admin, "device.revoke_token", device.device_id.as_str(), &json!({}));
     found(acting.set_device_token(&device.device_id, None).await?, "device")?;
     tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
-    state.fleet.disconnect(device.key_id, REVOKED, "revoked");
+    state.fleet.disconnect(device.key_id, REVOKED, "revoked").await;
     show(&state, &device.device_id).await
 }
 

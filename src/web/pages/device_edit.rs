@@ -110,7 +110,7 @@ pub async fn revoke(state: web::Data<WebState>, admin: Admin, id: web::Path<Stri
         return Err(gone());
     }
     tracing::info!(device_id = %device.device_id, by = admin.name, "device token revoked");
-    state.fleet.disconnect(device.key_id, REVOKED, "revoked");
+    state.fleet.disconnect(device.key_id, REVOKED, "revoked").await;
     Ok(go_done(&path(&device), "device_token_revoked"))
 }
 

@@ -1,0 +1,135 @@
+use std::sync::Mutex;
+
+use actix::prelude::*;
+
+use super::*;
+use crate::domain::DeviceAuth;
+use crate::store::StoreConfig;
+
+/// A connection's end, which keeps what it is told.
+#[derive(Clone, Default)]
+struct Door(Arc<Mutex<Vec<u16>>>);
+
+impl Actor for Door {
+    type Context = Context<Self>;
+}
+
+impl Handler<ToDevice> for Door {
+    type Result = ();
+
+    fn handle(&mut self, message: ToDevice, _: &mut Self::Context) {
+        if let ToDevice::Close { code, .. } = message {
+            self.0.lock().unwrap().push(code);
+        }
+    }
+}
+
+struct Bench {
+    store: Store,
+    registry: Addr<RegistryActor>,
+    events: mpsc::Receiver<FleetEvent>,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database_url = format!("sqlite:{}", dir.path().join("fleetward.db").display());
+        let store = Store::open(&StoreConfig { database_url, readers: 2 }).unwrap();
+        let (updater, events) = mpsc::channel(16 * 1024);
+        let (feed, counts, watch) = (Feed::default(), Counts::default(), Arc::default());
+        let registry = RegistryActor::new(store.clone(), Clock::system(), feed, updater, counts, watch).start();
+        Self { store, registry, events, _dir: dir }
+    }
+
+    /// A hello of this device on a connection of its own.
+    fn comes(&self, name: &str) -> (actix::dev::Request<RegistryActor, Join>, Door) {
+        let door = Door::default();
+        let join = Join {
+            device_id: name.parse().unwrap(),
+            auth: DeviceAuth::Open,
+            hello: Told::default(),
+            door: door.clone().start().recipient(),
+        };
+        (self.registry.send(join), door)
+    }
+
+    fn goes(&self, seat: &Seat) {
+        let Seat { key_id, session, cause, .. } = *seat;
+        self.registry.try_send(Leave { key_id, session, cause }).unwrap();
+    }
+}
+
+async fn told(door: &Door) -> Vec<u16> {
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let told = door.0.lock().unwrap().clone();
+        if !told.is_empty() {
+            return told;
+        }
+    }
+    Vec::new()
+}
+
+#[actix::test]
+async fn a_goodbye_is_saved_before_the_hello_that_comes_after_it() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..100).map(|n| format!("t-{n}")).collect();
+    // Each at its own pace, so that what waits for the store ends in any order.
+    let comes_and_goes = async |name: &String| {
+        let mut seat = bench.comes(name).0.await.unwrap().unwrap().seat;
+        for _ in 0..20 {
+            bench.goes(&seat);
+            // What the dropped seat says is for a session that has ended.
+            seat = bench.comes(name).0.await.unwrap().unwrap().seat;
+            let device = bench.store.device(&name.parse().unwrap()).await.unwrap().unwrap();
+            assert!(device.online, "{name} is connected");
+        }
+        seat
+    };
+    let _seats = futures_util::future::join_all(names.iter().map(comes_and_goes)).await;
+}
+
+#[actix::test]
+async fn who_is_to_go_while_its_hello_is_being_saved_goes() {
+    let bench = Bench::new();
+    let seat = bench.comes("t-1").0.await.unwrap().unwrap().seat;
+    let (back, door) = bench.comes("t-1");
+    let (key_id, code, reason) = (seat.key_id, close::REVOKED, "revoked".to_owned());
+    bench.registry.try_send(Disconnect { key_id, code, reason }).unwrap();
+    let _seat = back.await.unwrap().unwrap();
+    assert_eq!(told(&door).await, [close::REVOKED]);
+
+    let (joined, door) = bench.comes("t-1");
+    let _seat = joined.await.unwrap().unwrap();
+    assert!(told(&door).await.is_empty(), "the next hello is judged by itself");
+}
+
+#[actix::test]
+async fn who_comes_while_the_server_ends_is_sent_away_like_all() {
+    let bench = Bench::new();
+    let (joined, door) = bench.comes("t-1");
+    bench.registry.try_send(Drain { window_s: 30 }).unwrap();
+    let _seat = joined.await.unwrap().unwrap();
+    assert_eq!(told(&door).await, [close::RESTART]);
+}
+
+#[actix::test]
+async fn new_tags_come_with_the_versions_that_were_told_last() {
+    let mut bench = Bench::new();
+    let seat = bench.comes("t-1").0.await.unwrap().unwrap().seat;
+    let (key_id, session) = (seat.key_id, seat.session);
+    let modules: Modules = [("app1".parse().unwrap(), "2.0.0".parse().unwrap())].into();
+    let tags: Tags = [("region".to_owned(), "east".to_owned())].into();
+    let hello = Told { modules: modules.clone(), sets: true, at: None };
+    bench.store.update_device(&"t-1".parse().unwrap(), None, Some(tags.clone())).await.unwrap();
+    bench.registry.send(Rejoin { key_id, session, hello }).await.unwrap();
+    bench.registry.send(Refresh(key_id)).await.unwrap();
+    let mut arrivals = Vec::new();
+    while let Ok(FleetEvent::Arrived(arrival)) = bench.events.try_recv() {
+        arrivals.push((arrival.modules, arrival.tags));
+    }
+    let (first, last) = (arrivals.first().unwrap(), arrivals.last().unwrap());
+    assert_eq!((arrivals.len(), first), (3, &(Modules::default(), Tags::default())));
+    assert_eq!(last, &(modules, tags), "and they are there when the change is answered");
+}

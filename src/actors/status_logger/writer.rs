@@ -1,0 +1,281 @@
+//! The loop behind the status logger: gathers what waits into groups, and writes each until it is in.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use tracing::{error, warn};
+
+use super::{LoggerState, Reports, blocking, lock};
+use crate::actors::counts::Count;
+use crate::actors::intake::Queued;
+use crate::actors::{Feed, FleetEvent};
+use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
+use crate::store::{LogPosition, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
+
+/// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
+/// at once takes few commits ...
+const RIPE_REPORTS: usize = 500;
+/// ... up to so many, which bounds how long the first of them waits ...
+const MOST_REPORTS: usize = 4000;
+/// ... and to so many bytes as they came: written out they are at most four times as long (`1E9` becomes
+/// `1000000000.0`), and the log looks that far back for the end of a group.
+const MOST_BYTES: usize = 4 << 20;
+/// Reports taken from the queue at once: with the longest messages 2 MiB.
+const TAKE: usize = 32;
+/// ... or is this old.
+const RIPE_AFTER: Duration = Duration::from_millis(50);
+
+/// The pause after a group that could not be written, at first and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// Times that a group fails, and the database takes another write, until it is divided; and a part of it.
+const TRIES_OF_A_GROUP: u32 = 5;
+const TRIES_OF_A_PART: u32 = 2;
+
+/// Runs whose stored numbers are kept at hand. More than fit are read again when they are needed.
+const RUNS_AT_HAND: usize = 200_000;
+
+/// See the module.
+pub(super) struct Writer {
+    reports: Reports,
+    store: Store,
+    log: Arc<Mutex<StatusLog>>,
+    feed: Feed,
+    state: Arc<Mutex<LoggerState>>,
+    /// Which numbers of a run are on disk.
+    runs: HashMap<(KeyId, BootId), SeqSet>,
+}
+
+/// Why a group could not be written.
+struct Failed {
+    why: String,
+    /// It may be due to what the reports say, not to the place where they are written.
+    may_be_theirs: bool,
+}
+
+impl Failed {
+    fn of_the_place(why: String) -> Self {
+        Self { why, may_be_theirs: false }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { may_be_theirs: error.may_be_the_data(), why: error.to_string() }
+    }
+}
+
+impl Writer {
+    /// A loop that writes to `log` and `store` what comes with `reports`.
+    pub fn new(
+        reports: Reports,
+        store: Store,
+        log: Arc<Mutex<StatusLog>>,
+        feed: Feed,
+        state: Arc<Mutex<LoggerState>>,
+    ) -> Self {
+        Self { reports, store, log, feed, state, runs: HashMap::new() }
+    }
+
+    /// Writes until `stop`, and then what is in the queue.
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                first = self.reports.queue.recv() => first,
+                _ = &mut stop => {
+                    // What is in the queue is still written; nothing more comes in.
+                    self.reports.queue.close();
+                    self.reports.queue.recv().await
+                }
+            };
+            let Some(first) = first else { return };
+            let group = self.gather(first).await;
+            self.write(group).await;
+        }
+    }
+
+    async fn gather(&mut self, first: Queued) -> Vec<Queued> {
+        let ripe_at = Instant::now() + RIPE_AFTER;
+        let (mut group, mut bytes, mut counted) = (vec![first], 0, 0);
+        while group.len() < MOST_REPORTS {
+            bytes += group[counted..].iter().map(|queued| queued.pending.bytes).sum::<usize>();
+            counted = group.len();
+            if bytes >= MOST_BYTES {
+                break;
+            }
+            // Once it is ripe, what else is there already.
+            let until = if counted < RIPE_REPORTS { ripe_at } else { Instant::now() };
+            match timeout_at(until, self.reports.queue.recv_many(&mut group, TAKE)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        group
+    }
+
+    /// Writes a group, however often it takes. One that fails again and again while the database takes other writes
+    /// is divided, so that a report that can't be stored keeps nobody else's from it.
+    async fn write(&mut self, group: Vec<Queued>) {
+        let (mut parts, mut tries) = (vec![group], TRIES_OF_A_GROUP);
+        while let Some(mut part) = parts.pop() {
+            match self.write_part(&part, tries).await {
+                Ok(()) => self.acknowledge(part),
+                Err(_) if part.len() > 1 => {
+                    parts.push(part.split_off(part.len() / 2));
+                    parts.push(part);
+                }
+                Err(why) => self.leave_out(&part, &why),
+            }
+            tries = TRIES_OF_A_PART;
+        }
+        lock(&self.state).trouble = None;
+    }
+
+    /// The error: why it failed so many times in a row in which the database took another write.
+    async fn write_part(&mut self, part: &[Queued], tries: u32) -> Result<(), String> {
+        let (mut pause, mut failed) = (RETRY_FIRST, 0);
+        while let Err(Failed { why, may_be_theirs }) = self.try_write(part).await {
+            error!(why, reports = part.len(), "reports could not be written yet; none of them is acknowledged");
+            lock(&self.state).trouble = Some(why.clone());
+            failed = if may_be_theirs && self.store.ping().await.is_ok() { failed + 1 } else { 0 };
+            if failed == tries {
+                return Err(why);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_MOST);
+        }
+        lock(&self.state).stored += part.len() as u64;
+        Ok(())
+    }
+
+    /// It is not acknowledged: its device keeps it, and sends it again.
+    fn leave_out(&self, part: &[Queued], why: &str) {
+        for Queued { pending, .. } in part {
+            let (device_id, report) = (&pending.device_id, &pending.report);
+            self.reports.counts.add(Count::Unstorable);
+            error!(%device_id, boot_id = report.boot_id.as_str(), seq = report.seq, why,
+                "a report can't be stored and is left out, and is not acknowledged; all others go on");
+        }
+    }
+
+    async fn try_write(&mut self, group: &[Queued]) -> Result<(), Failed> {
+        self.load_runs(group).await?;
+        let (batch, runs) = self.batch(group);
+        if !batch.reports.is_empty() {
+            self.reports.counts.set(Count::Writing, group.len());
+            let committed = self.commit(batch).await;
+            self.reports.counts.set(Count::Writing, 0);
+            committed?;
+        }
+        self.runs.extend(runs);
+        Ok(())
+    }
+
+    /// Reads how much of the group's runs is on disk, where that is not at hand.
+    async fn load_runs(&mut self, group: &[Queued]) -> Result<(), StoreError> {
+        if self.runs.len() > RUNS_AT_HAND {
+            self.runs.clear();
+        }
+        let run_of = |queued: &Queued| (queued.pending.key_id, queued.pending.report.boot_id.clone());
+        let mut wanted: Vec<(KeyId, BootId)> = group
+            .iter()
+            .filter(|queued| queued.pending.report.seq.is_some())
+            .map(run_of)
+            .filter(|run| !self.runs.contains_key(run))
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        if !wanted.is_empty() {
+            let stored = self.store.runs(wanted.clone()).await?;
+            self.runs.extend(wanted.into_iter().map(|run| {
+                let set = stored.get(&run).cloned().unwrap_or_default();
+                (run, set)
+            }));
+        }
+        Ok(())
+    }
+
+    /// What of a group is new, and its runs as they are with it.
+    fn batch(&self, group: &[Queued]) -> (RecordBatch, HashMap<(KeyId, BootId), SeqSet>) {
+        let mut runs: HashMap<(KeyId, BootId), SeqSet> = HashMap::new();
+        let mut reports = Vec::with_capacity(group.len());
+        for Queued { pending, .. } in group {
+            let is_new = match pending.report.seq {
+                None => true,
+                Some(seq) => {
+                    let run = (pending.key_id, pending.report.boot_id.clone());
+                    let at_hand = || self.runs.get(&run).cloned().unwrap_or_default();
+                    runs.entry(run.clone()).or_insert_with(at_hand).insert(seq)
+                }
+            };
+            if is_new {
+                reports.push(StatusRecord::new(pending.key_id, &pending.report, pending.received_at));
+            }
+        }
+        let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();
+        let without_history = !self.reports.intake.load().keeps_history();
+        (RecordBatch { reports, runs: changed, log_position: None, without_history }, runs)
+    }
+
+    /// Log, then database; both or neither.
+    async fn commit(&self, mut batch: RecordBatch) -> Result<(), Failed> {
+        let (log, records) = (Arc::clone(&self.log), batch.reports.clone());
+        let appended = blocking(move || lock(&log).append(&records)).await;
+        let position = appended.map_err(|error| Failed::of_the_place(format!("the status log: {error}")))?;
+        batch.log_position = Some(position.clone());
+        let Err(error) = self.store.record(batch).await else { return Ok(()) };
+        if self.is_committed(&position).await {
+            return Ok(());
+        }
+        let log = Arc::clone(&self.log);
+        if let Err(undo) = blocking(move || lock(&log).undo()).await {
+            warn!(error = %undo, "the status log's last lines could not be taken back yet");
+        }
+        Err(error.into())
+    }
+
+    /// Whether a transaction whose answer was lost went through after all: the database says how far the log counts.
+    async fn is_committed(&self, position: &LogPosition) -> bool {
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.store.log_position().await {
+                Ok(found) => return found.as_ref() == Some(position),
+                Err(error) => {
+                    lock(&self.state).trouble = Some(error.to_string());
+                    warn!(%error, "the database can't be asked whether the last group is in");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_MOST);
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&self, group: Vec<Queued>) {
+        let watched = self.feed.is_watched() && self.reports.intake.load().shows_live();
+        for Queued { pending, .. } in group {
+            let report = &pending.report;
+            if self.reports.watch.wants(pending.key_id) {
+                let vitals = Vitals::of(report, pending.received_at);
+                // An updater that has no room has missed a report, as if the device had not sent it.
+                let _ = self.reports.updater.try_send(FleetEvent::Reported(pending.key_id, vitals));
+            }
+            if watched {
+                self.feed.tell(LiveEvent::Report {
+                    key_id: pending.key_id,
+                    device_id: pending.device_id,
+                    reported_at: report.timestamp,
+                    sample: report.sample(),
+                });
+            }
+            if let Some(seq) = report.seq {
+                // A device that has gone sends it again, and is told then.
+                let _ = pending.acks.send((pending.report.boot_id, seq));
+            }
+        }
+    }
+}
