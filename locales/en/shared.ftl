@@ -95,8 +95,8 @@ field-wrong_login = Name and password do not fit together. Please try again.
 field-role = Please choose a role.
 field-last_admin = This is the last admin; make another one first.
 field-name = Please use 1 to 64 characters, without spaces at the ends.
-field-other_bytes = This version exists already with other contents; please choose a new version and choose the file again.
-field-again = Please choose the file again.
+field-other_bytes = This version exists already with other contents; please choose a new version.
+field-again = Please choose the file again: a browser does not keep it.
 field-status_line = Please write one process = pattern a line, or process != pattern.
 field-range = That number is out of range.
 

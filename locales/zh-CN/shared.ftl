@@ -86,8 +86,8 @@ field-wrong_login = 用户名或密码不正确，请重试。
 field-role = 请选择角色。
 field-last_admin = 这是最后一位管理员，请先添加另一位管理员。
 field-name = 请输入 1 到 64 个字符，首尾不能有空格。
-field-other_bytes = 该版本已存在且内容不同，请换一个版本号并重新选择文件。
-field-again = 请重新选择文件。
+field-other_bytes = 该版本已存在且内容不同，请换一个版本号。
+field-again = 请重新选择文件：浏览器不会保留已选的文件。
 field-status_line = 请每行填写一条“进程 = 表达式”或“进程 != 表达式”。
 field-range = 数值超出允许范围。
 

@@ -6,6 +6,7 @@
 use std::io;
 
 use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::StatusCode;
 use futures_util::TryStreamExt as _;
 
 use super::signature::{self, Uploaded};
@@ -24,6 +25,8 @@ const ASK_AGAIN_AFTER: u64 = 64 * 1024 * 1024;
 const TEXT_BYTES: usize = 16 * 1024;
 /// Longest signed manifest, bytes.
 const MANIFEST_BYTES: usize = 48 * 1024;
+/// The code of a disk without room.
+const DISK_FULL: &str = "disk_full";
 /// Longest notes, characters.
 const NOTES: usize = 4000;
 
@@ -39,6 +42,31 @@ struct Form {
     /// The session's form token, for pages.
     csrf: Option<String>,
     file: Option<ReceivedFile>,
+    typed: Typed,
+    /// What is wrong so far, where the form is read on nevertheless.
+    refused: Option<ApiError>,
+}
+
+/// The texts of a form as they came, for whoever shows it again.
+#[derive(Debug, Default)]
+pub struct Typed {
+    pub name: String,
+    pub version: String,
+    pub notes: String,
+    pub requires: String,
+    /// Whether files came: nobody can be given those back.
+    pub file: bool,
+    pub manifest: bool,
+}
+
+/// A form that lacks nothing.
+struct Whole {
+    name: ModuleName,
+    version: Version,
+    file: ReceivedFile,
+    requires: Requirements,
+    notes: String,
+    manifest: Option<String>,
 }
 
 /// Bytes on the disk that are not in their place yet; dropped, they are gone.
@@ -48,7 +76,7 @@ struct ReceivedFile {
 }
 
 /// Takes a package in. The form's fields are `name`, `version`, `file`, `notes`, `requires`, `manifest` and `csrf`, in
-/// any order.
+/// any order. The first mistake ends it, so that a program need not send the rest.
 ///
 /// # Errors
 /// 400, 403 for a form of another session, 413, 415, 422, 503 without room on the disk.
@@ -61,44 +89,25 @@ pub async fn receive(
     while let Some(field) = parts.try_next().await.map_err(|error| unreadable(&error))? {
         form.take(state, field).await?;
     }
-    let operator = operator.prove(form.csrf.as_deref())?;
-    let missing = |field: &str| ApiError::field(field, "is missing");
-    let name = form.name.ok_or_else(|| missing("name"))?;
-    let version = form.version.ok_or_else(|| missing("version"))?;
-    let file = form.file.ok_or_else(|| missing("file"))?;
-    let requires = form.requires.unwrap_or_default();
-    if let Some(wrong) = requires.error(&name) {
-        return Err(ApiError::field("requires", wrong));
+    form.keep(state, operator).await
+}
+
+/// The same for a page: the form is read to its end whatever is wrong with it, and what was typed is handed back. Of
+/// one that is far larger than a file may be (`length` is what the browser said), nothing is read to its end.
+pub async fn receive_typed(
+    state: &WebState,
+    operator: Unproven<Operator>,
+    mut parts: Multipart,
+    length: Option<u64>,
+) -> (Typed, Result<AddPackage, ApiError>) {
+    let mut form = Form::default();
+    let ends = length.is_some_and(|length| length <= state.config.limits.package_bytes.saturating_mul(2));
+    let read = form.take_all(state, &mut parts, ends).await;
+    let typed = std::mem::take(&mut form.typed);
+    match read {
+        Ok(()) => (typed, form.keep(state, operator).await),
+        Err(error) => (typed, Err(error)),
     }
-    let file_name = if file.name.is_empty() { format!("{name}-{version}") } else { file.name };
-    let _catalogue = state.gates.catalogue.lock().await;
-    let finished = actix_web::web::block(move || file.writer.finish()).await?;
-    let (sha256, size) = finished.map_err(|error| disk_error(&error))?;
-    let (notes, created_by, now) = (form.notes.unwrap_or_default(), operator.name.clone(), state.clock.now());
-    let manifest = form.manifest.as_deref().filter(|text| !text.trim().is_empty());
-    let uploaded = Uploaded { name: &name, version: &version, size, sha256: &sha256, manifest };
-    let (signed_by, signature) = match signature::of(state, uploaded).await {
-        Ok(signature) => signature,
-        Err(error) => {
-            remove_unused(state, sha256).await;
-            return Err(error);
-        }
-    };
-    let bytes = sha256.clone();
-    let subject = format!("{name} {version}");
-    let details = serde_json::json!({ "size": size, "sha256": sha256, "signed_by": signed_by });
-    let package =
-        NewPackage { name, version, size, sha256, file_name, notes, requires, created_by, signed_by, signature, now };
-    let added = state.acting(&operator, "package.add", &subject, &details).add_package(package).await;
-    match &added {
-        Ok(AddPackage::Added(package)) => {
-            let (name, version) = (&package.name, &package.version);
-            tracing::info!(%name, %version, size, by = operator.name, "package uploaded");
-        }
-        Ok(AddPackage::Same(_)) => {}
-        Ok(AddPackage::Conflict(_)) | Err(_) => remove_unused(state, bytes).await,
-    }
-    Ok(added?)
 }
 
 /// What is said to other bytes under a name and version that are taken.
@@ -127,17 +136,29 @@ async fn remove_unused(state: &WebState, sha256: Sha256Hex) {
 }
 
 impl Form {
+    async fn take_all(&mut self, state: &WebState, parts: &mut Multipart, ends: bool) -> Result<(), ApiError> {
+        while let Some(field) = parts.try_next().await.map_err(|error| unreadable(&error))? {
+            let Err(error) = self.take(state, field).await else { continue };
+            if error.fields.is_empty() && !(ends && is_about_the_file(&error)) {
+                return Err(error);
+            }
+            self.refuse(error);
+        }
+        Ok(())
+    }
+
     async fn take(&mut self, state: &WebState, mut field: Field) -> Result<(), ApiError> {
         let name = field.name().unwrap_or_default().to_owned();
+        let most = if name == "manifest" { MANIFEST_BYTES } else { TEXT_BYTES };
         let twice = match name.as_str() {
-            "name" => self.name.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
-            "version" => self.version.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
-            "notes" => self.notes.replace(notes(text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
-            "requires" => self.requires.replace(parsed(&name, &text(&mut field, &name, TEXT_BYTES).await?)?).is_some(),
-            "csrf" => self.csrf.replace(text(&mut field, &name, TEXT_BYTES).await?).is_some(),
             "file" if self.file.is_some() => true,
-            "file" => self.file.replace(file(state, field).await?).is_some(),
-            "manifest" => self.manifest.replace(text(&mut field, &name, MANIFEST_BYTES).await?).is_some(),
+            "file" => {
+                self.typed.file = true;
+                self.file.replace(file(state, field).await?).is_some()
+            }
+            "name" | "version" | "notes" | "requires" | "csrf" | "manifest" => {
+                self.take_text(&name, text(&mut field, &name, most).await?)?
+            }
             _ => {
                 let shown: String = name.chars().take(80).collect();
                 return Err(ApiError::field(&shown, "is not known here"));
@@ -145,6 +166,109 @@ impl Form {
         };
         if twice { Err(ApiError::field(&name, "is given twice")) } else { Ok(()) }
     }
+
+    /// Whether the field had come before.
+    fn take_text(&mut self, name: &str, text: String) -> Result<bool, ApiError> {
+        let typed = &mut self.typed;
+        match name {
+            "name" => typed.name.clone_from(&text),
+            "version" => typed.version.clone_from(&text),
+            "notes" => typed.notes.clone_from(&text),
+            "requires" => typed.requires.clone_from(&text),
+            "manifest" => typed.manifest = !text.is_empty(),
+            _ => {}
+        }
+        Ok(match name {
+            "name" => self.name.replace(parsed(name, &text)?).is_some(),
+            "version" => self.version.replace(parsed(name, &text)?).is_some(),
+            "notes" => self.notes.replace(notes(text)?).is_some(),
+            "requires" => self.requires.replace(parsed(name, &text)?).is_some(),
+            "manifest" => self.manifest.replace(text).is_some(),
+            _ => self.csrf.replace(text).is_some(),
+        })
+    }
+
+    /// Notes what is wrong beside what was wrong before; a file that can't be taken weighs most.
+    fn refuse(&mut self, error: ApiError) {
+        self.refused = Some(match self.refused.take() {
+            Some(before) if is_about_the_file(&before) => before,
+            Some(before) if !is_about_the_file(&error) => {
+                let mut fields = error.fields;
+                fields.extend(before.fields);
+                ApiError::of_fields(fields)
+            }
+            _ => error,
+        });
+    }
+
+    /// The form, where nothing is wrong with it and nothing lacks.
+    fn whole(self) -> Result<Whole, ApiError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let missing = |field: &str| ApiError::field(field, "is missing");
+        let name = self.name.ok_or_else(|| missing("name"))?;
+        let version = self.version.ok_or_else(|| missing("version"))?;
+        let file = self.file.ok_or_else(|| missing("file"))?;
+        let requires = self.requires.unwrap_or_default();
+        if let Some(wrong) = requires.error(&name) {
+            return Err(ApiError::field("requires", wrong));
+        }
+        let manifest = self.manifest.filter(|text| !text.trim().is_empty());
+        Ok(Whole { name, version, file, requires, notes: self.notes.unwrap_or_default(), manifest })
+    }
+
+    /// Puts the package into the catalogue.
+    async fn keep(self, state: &WebState, operator: Unproven<Operator>) -> Result<AddPackage, ApiError> {
+        let operator = operator.prove(self.csrf.as_deref())?;
+        let Whole { name, version, file, requires, notes, manifest } = self.whole()?;
+        let file_name = if file.name.is_empty() { format!("{name}-{version}") } else { file.name };
+        let _catalogue = state.gates.catalogue.lock().await;
+        let finished = actix_web::web::block(move || file.writer.finish()).await?;
+        let (sha256, size) = finished.map_err(|error| disk_error(&error))?;
+        let (created_by, now) = (operator.name.clone(), state.clock.now());
+        let uploaded =
+            Uploaded { name: &name, version: &version, size, sha256: &sha256, manifest: manifest.as_deref() };
+        let (signed_by, signature) = match signature::of(state, uploaded).await {
+            Ok(signature) => signature,
+            Err(error) => {
+                remove_unused(state, sha256).await;
+                return Err(error);
+            }
+        };
+        let bytes = sha256.clone();
+        let subject = format!("{name} {version}");
+        let details = serde_json::json!({ "size": size, "sha256": sha256, "signed_by": signed_by });
+        let package = NewPackage {
+            name,
+            version,
+            size,
+            sha256,
+            file_name,
+            notes,
+            requires,
+            created_by,
+            signed_by,
+            signature,
+            now,
+        };
+        let added = state.acting(&operator, "package.add", &subject, &details).add_package(package).await;
+        match &added {
+            Ok(AddPackage::Added(package)) => {
+                let (name, version) = (&package.name, &package.version);
+                tracing::info!(%name, %version, size, by = operator.name, "package uploaded");
+            }
+            Ok(AddPackage::Same(_)) => {}
+            Ok(AddPackage::Conflict(_)) | Err(_) => remove_unused(state, bytes).await,
+        }
+        Ok(added?)
+    }
+}
+
+/// Whether a form with this mistake can be shown again with the mistake at its file.
+#[must_use]
+pub fn is_about_the_file(error: &ApiError) -> bool {
+    error.status == StatusCode::PAYLOAD_TOO_LARGE || error.code == DISK_FULL
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, ApiError> {
@@ -191,6 +315,10 @@ async fn file(state: &WebState, mut field: Field) -> Result<ReceivedFile, ApiErr
             (writer, piece) = write(writer, piece).await?;
         }
     }
+    if size == 0 && name.is_empty() {
+        // What a browser sends where no file was chosen.
+        return Err(ApiError::field("file", "is missing"));
+    }
     (writer, _) = write(writer, piece).await?;
     Ok(ReceivedFile { writer, name })
 }
@@ -213,7 +341,7 @@ async fn ask_for_room(state: &WebState) -> Result<(), ApiError> {
 }
 
 fn disk_full() -> ApiError {
-    ApiError::unavailable("disk_full", "The server's disk has no room for this package.", 300)
+    ApiError::unavailable(DISK_FULL, "The server's disk has no room for this package.", 300)
 }
 
 fn disk_error(error: &io::Error) -> ApiError {

@@ -1,11 +1,11 @@
 //! `/packages`: modules with their versions, and the form that uploads one more.
 
 use actix_multipart::Multipart;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
-use super::answer::{again, go_done, show, show_as};
+use super::answer::{go_done, show, show_as};
 use super::form::{Field, Pairs, query};
 use super::notice::ConfirmPage;
 use super::shell::{View, shown};
@@ -13,8 +13,9 @@ use crate::domain::{ModuleName, Package, RolloutId, Timestamp, Version};
 use crate::store::{AddPackage, Keys, ModuleSummary, PackageUse};
 use crate::web::WebState;
 use crate::web::access::{Operator, Unproven, Viewer};
+use crate::web::api::packages as api;
 use crate::web::api::signature::{SignatureState, state_of};
-use crate::web::api::{packages as api, upload};
+use crate::web::api::upload::{self, Typed};
 use crate::web::error::{Answer, ApiError};
 
 /// Versions shown of one module; all of them on the page with `?module=`.
@@ -46,6 +47,42 @@ pub struct UploadForm {
     pub manifest: Field,
     /// Whether something in the collapsed part is wrong, so that it is shown.
     pub more: bool,
+}
+
+impl UploadForm {
+    /// What was typed, and what is wrong with which field. Files have to be chosen again, which is said.
+    #[must_use]
+    pub fn refused(typed: &Typed, error: &ApiError) -> Self {
+        let field = |text: &str| Field::new(shown(text));
+        let mut form = Self {
+            name: field(&typed.name),
+            version: field(&typed.version),
+            notes: field(&typed.notes),
+            requires: field(&typed.requires),
+            ..Self::default()
+        };
+        if error.fields.is_empty() {
+            form.file.refuse(&error.message);
+        }
+        for (name, message) in &error.fields {
+            match name.as_str() {
+                "name" => form.name.refuse(message),
+                "version" => form.version.refuse(message),
+                "notes" => form.notes.refuse(message),
+                "requires" => form.requires.refuse(message),
+                "manifest" => form.manifest.refuse(message),
+                _ => form.file.refuse(message),
+            }
+        }
+        if typed.file {
+            form.file.refuse("again");
+        }
+        if typed.manifest {
+            form.manifest.refuse("again");
+        }
+        form.more = !form.requires.is_empty() || form.requires.error.is_some() || form.manifest.error.is_some();
+        form
+    }
 }
 
 /// Why a package was not deleted.
@@ -164,41 +201,28 @@ async fn read(request: &HttpRequest, state: &WebState) -> Result<Packages, ApiEr
 /// `POST /packages`: the form without scripts; with them it goes to the API, which takes the same parts.
 ///
 /// # Errors
-/// 403, 413, 503
+/// 400, 403; what is wrong with a field is said on the page, beside what was typed.
 pub async fn add(
     request: HttpRequest,
     state: web::Data<WebState>,
     operator: Unproven<Operator>,
     parts: Multipart,
 ) -> Answer {
-    let error = match upload::receive(&state, operator, parts).await {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let (typed, added) = upload::receive_typed(&state, operator, parts, length).await;
+    let error = match added {
         Ok(AddPackage::Added(_)) => return Ok(go_done("/packages", "package_added")),
         Ok(AddPackage::Same(_)) => return Ok(go_done("/packages", "package_same")),
         Ok(AddPackage::Conflict(package)) => {
-            let mut page = read(&request, &state).await?;
-            page.form.name = Field::new(&package.name);
-            page.form.version = Field::new(&package.version);
-            page.form.version.refuse("other_bytes");
-            return show_as(&request, StatusCode::CONFLICT, page);
+            let ApiError { status, code, message, .. } = upload::other_bytes(&package);
+            ApiError::new(status, code, message).with_field("version", code)
         }
+        Err(error) if error.fields.is_empty() && !upload::is_about_the_file(&error) => return Err(error),
         Err(error) => error,
     };
-    if error.fields.is_empty() {
-        return Err(error);
-    }
     let mut page = read(&request, &state).await?;
-    for (field, message) in &error.fields {
-        match field.as_str() {
-            "name" => page.form.name.refuse(message),
-            "version" => page.form.version.refuse(message),
-            "notes" => page.form.notes.refuse(message),
-            "requires" => page.form.requires.refuse(message),
-            "manifest" => page.form.manifest.refuse(message),
-            _ => page.form.file.refuse(message),
-        }
-    }
-    page.form.more = page.form.requires.error.is_some() || page.form.manifest.error.is_some();
-    again(&request, page)
+    page.form = UploadForm::refused(&typed, &error);
+    show_as(&request, error.status, page)
 }
 
 /// `GET /packages/{name}/{version}/delete`: the question before.

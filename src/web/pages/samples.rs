@@ -20,7 +20,9 @@ use super::sign_in::{Login, Setup};
 use super::users::{AddToken, AddUser, ApiTokenRow, EnrolmentRow, Once, UserRow, Users};
 use crate::domain::*;
 use crate::store::{Group, Keys, ModuleSummary, PackageUse, RolloutDevice, RolloutSummary};
+use crate::web::api::upload::Typed;
 use crate::web::assets::Assets;
+use crate::web::error::ApiError;
 use crate::web::templates::Templates;
 use crate::web::words::Language;
 
@@ -222,8 +224,16 @@ fn print_packages(press: &mut Press) {
         (&Keys::default(), &uses),
     );
     let in_use = InUse { name: "app1".to_owned(), version: "1".to_owned(), rollouts: vec!["7".to_owned()] };
-    let mut form = UploadForm::default();
-    form.version.refuse("other_bytes");
+    let hostile = || HOSTILE.to_owned();
+    let typed = Typed {
+        name: hostile(),
+        version: hostile(),
+        notes: hostile(),
+        requires: hostile(),
+        file: true,
+        manifest: true,
+    };
+    let form = UploadForm::refused(&typed, &ApiError::field("version", "other_bytes"));
     let largest = 1 << 30;
     let only = Some(module("app1"));
     press.print(Packages { modules: vec![section], only, form, largest, in_use: Some(in_use) });
