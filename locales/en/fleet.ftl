@@ -66,6 +66,7 @@ fleet-tagging-matching = { $n ->
 }
 fleet-tagging-set = set
 fleet-tagging-remove = take away
+fleet-tagging-elsewhere = Ticked, and not in the table above
 fleet-tagging-do = Change tags
 fleet-filter-broken = The filter cannot be read.
 fleet-impossible = No module or version has such a name.

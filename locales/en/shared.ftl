@@ -83,6 +83,7 @@ once-title = Copy this now: it is shown only this once.
 field-required = Please fill this in.
 field-number = Please give a whole number.
 field-choose = Please choose at least one.
+field-tag = Please write name=value.
 field-tag_line = Please write one name=value a line.
 field-stages = Please write shares such as 1%, 10%, 100%, or numbers of terminals such as 1, 10, 50.
 field-time = Please give a date and a time.

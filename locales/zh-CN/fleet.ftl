@@ -57,6 +57,7 @@ fleet-tagging-ticked = 已勾选的终端
 fleet-tagging-matching = 符合条件的全部 { $n } 台
 fleet-tagging-set = 设置
 fleet-tagging-remove = 去掉
+fleet-tagging-elsewhere = 已勾选但不在上表中
 fleet-tagging-do = 修改标签
 fleet-filter-broken = 无法读取筛选条件。
 fleet-impossible = 没有这样命名的模块或版本。

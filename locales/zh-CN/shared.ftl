@@ -74,6 +74,7 @@ once-title = 请立即复制：此内容只显示这一次。
 field-required = 请填写此项。
 field-number = 请输入整数。
 field-choose = 请至少选择一项。
+field-tag = 请填写“名称=值”。
 field-tag_line = 请每行填写一个“名称=值”。
 field-stages = 请填写比例（如 1%, 10%, 100%）或终端数量（如 1, 10, 50）。
 field-time = 请填写日期和时间。

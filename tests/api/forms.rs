@@ -2,7 +2,7 @@
 
 use fleetward::domain::Role;
 
-use crate::helpers::{PASSWORD, TestApp, bearer, spawn_app};
+use crate::helpers::{PASSWORD, Part, TestApp, bearer, spawn_app};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -79,4 +79,85 @@ fn the_last_day_there_is_ends_no_request() {
         let last = format!("{path}to=%2B262142-12-31");
         app.send("GET", &last, &[("cookie", &cookie)], Vec::new()).expect(200);
     }
+}
+
+/// The attribute of the field of this name, as the page has it.
+fn field<'a>(page: &'a str, name: &str) -> &'a str {
+    let at = page.find(&format!(" name=\"{name}\"")).unwrap_or_else(|| panic!("{name}: {page}"));
+    let begin = page[..at].rfind('<').unwrap();
+    &page[begin..begin + page[begin..].find('>').unwrap()]
+}
+
+#[test]
+fn an_upload_that_is_refused_keeps_what_was_typed() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    let parts = |version: &'static str, requires: &'static str, file: &'static [u8]| -> [Part<'static>; 6] {
+        [
+            ("file", Some("app.bin"), file),
+            ("name", None, b"app1"),
+            ("version", None, version.as_bytes()),
+            ("notes", None, b"what is new"),
+            ("requires", None, requires.as_bytes()),
+            ("manifest", Some(""), b""),
+        ]
+    };
+    let page = app.form("/packages", &token, &parts("a b", "app2 >", b"one")).expect(422).text();
+    assert!(field(&page, "name").contains("value=\"app1\""), "{page}");
+    assert!(field(&page, "version").contains("value=\"a b\"") && page.contains("id=\"version-error\""), "{page}");
+    assert!(field(&page, "requires").contains("value=\"app2 &gt;\"") && page.contains("id=\"requires-error\""));
+    assert!(page.contains(">what is new</textarea>"));
+    assert!(page.contains("Please choose the file again"));
+    assert!(!page.contains("id=\"manifest-error\""), "no manifest had been chosen");
+    assert_eq!(app.blobs_on_disk(), 0);
+
+    let page = app.form("/packages", &token, &parts("1.0", "", &[7; (4 << 20) + 1])).expect(413).text();
+    assert!(page.contains("The file is larger than 4194304 bytes."), "{page}");
+    assert!(field(&page, "version").contains("value=\"1.0\"") && page.contains(">what is new</textarea>"));
+
+    app.form("/packages", &token, &parts("1.0", "", b"one")).expect(303);
+    let page = app.form("/packages", &token, &parts("1.0", "", b"two")).expect(409).text();
+    assert!(page.contains("exists already with other contents") && page.contains(">what is new</textarea>"), "{page}");
+    let none: [Part<'_>; 3] = [("file", Some(""), b""), ("name", None, b"app1"), ("version", None, b"1.1")];
+    let page = app.form("/packages", &token, &none).expect(422).text();
+    assert!(page.contains("id=\"file-error\"") && field(&page, "version").contains("value=\"1.1\""), "{page}");
+}
+
+#[test]
+fn tags_of_many_that_are_refused_keep_what_was_ticked_and_typed() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.device("t-1", &[("app1", "1")]);
+    app.device("t-2", &[("app1", "1")]);
+    let auth = bearer(&token);
+    let headers = [FORM, ("authorization", auth.as_str())];
+    let change = |body: &str| app.send("POST", "/device-tags", &headers, body.as_bytes().to_vec()).expect(422).text();
+    let page = change("query=filter%3Did%2520~%2520t-&scope=ticked&id=t-2&id=t-9&set=nonsense&remove=line");
+    assert!(
+        field(&page, "set").contains("value=\"nonsense\"") && page.contains("Please write name&#x3D;value."),
+        "{page}"
+    );
+    assert!(field(&page, "remove").contains("value=\"line\""));
+    assert!(page.contains("value=\"t-2\" form=\"tagging\" checked"), "{page}");
+    assert!(page.contains("value=\"t-1\" form=\"tagging\" aria-label"), "{page}");
+    assert!(page.contains("value=\"t-9\" checked"), "what was ticked on another page of the list is not lost");
+    assert!(field(&page, "filter").contains("value=\"id ~ t-\""), "the list is the same one");
+    assert!(page.contains("data-here=\"/devices?filter&#x3D;id%20~%20t-\""), "{page}");
+    let page = change("query=&scope=ticked&set=a%3Db&remove=");
+    assert!(page.contains("id=\"scope-error\"") && field(&page, "set").contains("value=\"a&#x3D;b\""), "{page}");
+    let page = change("query=q%3Dnobody&scope=matching&set=&remove=");
+    assert!(page.contains("<option value=\"matching\" selected>") && page.contains("id=\"set-error\""), "{page}");
+}
+
+#[test]
+fn a_view_that_is_refused_keeps_its_name_and_its_list() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.device("t-1", &[("app1", "1")]);
+    let auth = bearer(&token);
+    let headers = [FORM, ("authorization", auth.as_str())];
+    let body = b"query=q%3Dt&name=east%2Fwest".to_vec();
+    let page = app.send("POST", "/views", &headers, body).expect(422).text();
+    assert!(page.contains("id=\"view-name-error\"") && page.contains("value=\"east/west\""), "{page}");
+    assert!(field(&page, "q").contains("value=\"t\""), "{page}");
 }

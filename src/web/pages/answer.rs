@@ -45,7 +45,11 @@ pub fn again<T: View>(request: &HttpRequest, body: T) -> Answer {
 pub fn show_as<T: View>(request: &HttpRequest, status: StatusCode, body: T) -> Answer {
     let state = request.app_data::<web::Data<WebState>>().ok_or_else(|| ApiError::internal("pages have no state"))?;
     let templates = state.pages.templates().map_err(ApiError::internal)?;
-    let page = Page { shell: shell(request), body };
+    let mut shell = shell(request);
+    if let Some(here) = body.here().filter(|_| !request.method().is_safe()) {
+        shell.here = here;
+    }
+    let page = Page { shell, body };
     let html = templates.render(page.shell.language, T::TEMPLATE, &page).map_err(ApiError::internal)?;
     Ok(HttpResponse::build(status).content_type(ContentType::html()).body(html))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::{again, show};
 use super::fleet_columns::{Cell, Column, Fact, Head};
 use super::fleet_query::{Asked, Sorts};
-use super::form::{Pairs, query, url_part};
+use super::form::{Field, Pairs, query, url_part};
 use super::modules::{ModuleCell, Transfers};
 use super::shell::{View, shown};
 use crate::domain::{Assignment, Device, DeviceId, KeyId, ModuleName, Timestamp, Version};
@@ -51,6 +51,26 @@ pub struct Devices {
     /// Filters that were saved.
     pub groups: Vec<GroupLink>,
     pub views: Vec<ViewLink>,
+    /// Where this page of the list begins; empty for the first.
+    pub place: String,
+    pub tagging: Tagging,
+    /// The name under which the view is to be saved.
+    pub view_name: Field,
+}
+
+/// What was typed to change tags with.
+#[derive(Debug, Default, Serialize)]
+pub struct Tagging {
+    /// Whether something was typed that has to be typed better.
+    pub again: bool,
+    /// Whether all that match are meant, and not those that are ticked.
+    pub matching: bool,
+    /// What is wrong with whom it is for.
+    pub whose: Field,
+    pub set: Field,
+    pub remove: Field,
+    /// Terminals that were ticked and are not on this page of the list any more.
+    pub elsewhere: Vec<DeviceId>,
 }
 
 /// What can be chosen.
@@ -89,6 +109,10 @@ pub struct ViewLink {
 
 impl View for Devices {
     const TEMPLATE: &'static str = "devices";
+
+    fn here(&self) -> Option<String> {
+        Some(self.filter.page(Some(&self.place)))
+    }
 }
 
 /// A device with the columns that are asked for.
@@ -101,6 +125,7 @@ pub struct FleetRow {
     #[serde(with = "crate::domain::millis_rfc3339")]
     pub since: Timestamp,
     pub cells: Vec<Cell>,
+    pub ticked: bool,
 }
 
 /// A device with the modules of a rollout.
@@ -135,6 +160,7 @@ impl FleetRow {
             online: device.online,
             since: device.since,
             cells: columns.iter().map(|column| column.cell(device, beside)).collect(),
+            ticked: false,
         }
     }
 }
@@ -183,12 +209,21 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
     if let Some(answer) = added(&mut filter, &pairs) {
         return Ok(answer);
     }
-    let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
+    let body = read(&state, filter, pairs.text("after")).await?;
+    if body.filter.filter.fault.is_some() { again(&request, body) } else { show(&request, body) }
+}
+
+/// The page of this place of the list.
+///
+/// # Errors
+/// 422 for a place that the list does not have.
+pub async fn read(state: &web::Data<WebState>, filter: Asked, place: &str) -> Result<Devices, ApiError> {
+    let after = Some(place.to_owned()).filter(|after| !after.is_empty());
     let further = after.is_some();
-    let counted = counted(&state).await?;
+    let counted = counted(state).await?;
     let (page, matching) = match filter.impossible || filter.filter.fault.is_some() {
         true => (Page { items: Vec::new(), next: None }, 0),
-        false => find(&state, &filter, after, counted.fleet.devices).await?,
+        false => find(state, &filter, after, counted.fleet.devices).await?,
     };
     let running = counted.modules.iter().filter(|module| !module.devices.is_empty());
     let modules: Vec<ModuleName> = running.map(|module| module.name.clone()).collect();
@@ -196,7 +231,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
     let newest = state.store.newest_assignments(page.items.iter().map(|device| device.key_id).collect()).await?;
     let beside = Beside { newest: &newest, transfer: &|key, module| state.fleet.transfer(key, module) };
     let versions = counted.modules.iter().flat_map(|m| &m.devices).map(|(version, _)| version.clone());
-    let body = Devices {
+    Ok(Devices {
         groups: state.store.group_list().await?.into_iter().map(|group| group_link(group, &filter)).collect(),
         views: state.store.views().await?.into_iter().map(|view| view_link(view, &filter)).collect(),
         more_columns: if filter.columns.is_empty() { modules.len().saturating_sub(COLUMNS) } else { 0 },
@@ -210,9 +245,11 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         csv: filter.csv(),
         query: filter.query_text(),
         choices: Choices::new(modules, versions.take(CHOICES).collect(), &counted.tags, &columns),
+        place: shown(place),
+        tagging: Tagging::default(),
+        view_name: Field::default(),
         filter,
-    };
-    if body.filter.filter.fault.is_some() { again(&request, body) } else { show(&request, body) }
+    })
 }
 
 /// Leads to the list with the condition that was put together, if there is one.

@@ -9,6 +9,11 @@ use crate::web::words::Language;
 pub trait View: Serialize {
     /// The template's name.
     const TEMPLATE: &'static str;
+
+    /// Where a reader can come back to, where the page as the answer to a form knows it better than the form's address.
+    fn here(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A page with its surroundings, as the template sees it.

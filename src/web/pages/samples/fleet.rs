@@ -7,9 +7,10 @@ use crate::actors::Why;
 use crate::store::FleetPoint;
 use crate::web::pages::chart::{Charts, Range};
 use crate::web::pages::device::{DevicePage, Known, LogView, MapView};
-use crate::web::pages::devices::{Beside, Choices, Devices, FleetRow, GroupLink, ViewLink};
+use crate::web::pages::devices::{Beside, Choices, Devices, FleetRow, GroupLink, Tagging, ViewLink};
 use crate::web::pages::fleet_columns::{Column, Fact};
 use crate::web::pages::fleet_query::Asked;
+use crate::web::pages::form::Field;
 use crate::web::pages::overview::{self, Activity, Overview, Trouble};
 use crate::web::pages::overview_day::Day;
 
@@ -135,6 +136,20 @@ fn devices(full: bool) -> Devices {
             href: "/devices?q=x".to_owned(),
             chosen: full,
         }],
+        place: HOSTILE.to_owned(),
+        tagging: Tagging {
+            again: full,
+            matching: full,
+            whose: wrong(),
+            set: wrong(),
+            remove: wrong(),
+            elsewhere: vec![device(true).device_id],
+        },
+        view_name: wrong(),
         filter,
     }
+}
+
+fn wrong() -> Field {
+    Field { value: HOSTILE.to_owned(), error: Some(HOSTILE.to_owned()) }
 }
