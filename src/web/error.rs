@@ -262,8 +262,11 @@ pub async fn shape(
     };
     let cookies: Vec<Cookie<'static>> = response.response().cookies().map(Cookie::into_owned).collect();
     let request = response.request();
-    let mut answer =
-        if wants_json(request) { error.error_response() } else { super::pages::error_page(request, &error).await };
+    let mut answer = if wants_json(request) {
+        super::pages::said(request, error).error_response()
+    } else {
+        super::pages::error_page(request, &error).await
+    };
     for cookie in cookies {
         if let Err(reason) = answer.add_cookie(&cookie) {
             tracing::error!(%reason, "a cookie could not be set");

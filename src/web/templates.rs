@@ -7,7 +7,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use serde_json::Value;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use super::assets::Assets;
@@ -45,6 +45,7 @@ pub struct Templates {
 struct Loaded {
     /// One for each language, in the order of [`Language::ALL`].
     registries: Arc<[Handlebars<'static>; 2]>,
+    words: [Arc<Words>; 2],
     /// When the newest of the files was changed; `None` where that is not known.
     changed: Option<u64>,
     /// When that was looked at.
@@ -60,7 +61,8 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Broken`] with the template's name and place.
     pub fn new(assets: Arc<Assets>) -> Result<Self, TemplateError> {
-        let loaded = Loaded { registries: Arc::new(read_all(&assets)?), changed: changed(), looked: Instant::now() };
+        let (registries, words) = read_all(&assets)?;
+        let loaded = Loaded { registries, words, changed: changed(), looked: Instant::now() };
         Ok(Self { assets, loaded: RwLock::new(loaded), follows: cfg!(debug_assertions) })
     }
 
@@ -69,22 +71,35 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Render`] when the template wants something that `page` or the language has not.
     pub fn render<T: Serialize>(&self, language: Language, name: &str, page: &T) -> Result<String, TemplateError> {
-        Ok(self.registries()?[language as usize].render(name, page)?)
+        self.follow()?;
+        let registries = self.loaded().registries.clone();
+        Ok(registries[language as usize].render(name, page)?)
     }
 
-    fn registries(&self) -> Result<Arc<[Handlebars<'static>; 2]>, TemplateError> {
+    /// An English sentence of the program in a language; any other text as it is.
+    #[must_use]
+    pub fn sentence(&self, language: Language, text: &str) -> String {
+        self.loaded().words[language as usize].sentence(text)
+    }
+
+    fn loaded(&self) -> RwLockReadGuard<'_, Loaded> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads again what changed on the disk.
+    fn follow(&self) -> Result<(), TemplateError> {
         if self.follows {
             let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             if loaded.looked.elapsed() > LOOK_EVERY {
                 let changed = changed();
                 loaded.looked = Instant::now();
                 if loaded.changed != changed {
-                    loaded.registries = Arc::new(read_all(&self.assets)?);
+                    (loaded.registries, loaded.words) = read_all(&self.assets)?;
                     loaded.changed = changed;
                 }
             }
         }
-        Ok(self.loaded.read().unwrap_or_else(PoisonError::into_inner).registries.clone())
+        Ok(())
     }
 
     /// The names of all templates that are pages, not parts of pages.
@@ -100,17 +115,21 @@ fn changed() -> Option<u64> {
     templates.max(Words::changed())
 }
 
-fn read_all(assets: &Arc<Assets>) -> Result<[Handlebars<'static>; 2], TemplateError> {
-    let [english, chinese] = Language::ALL.map(|language| read(assets, language));
-    Ok([english?, chinese?])
+type Everything = (Arc<[Handlebars<'static>; 2]>, [Arc<Words>; 2]);
+
+fn read_all(assets: &Arc<Assets>) -> Result<Everything, TemplateError> {
+    let [english, chinese] = Language::ALL.map(Words::new);
+    let words = [Arc::new(english?), Arc::new(chinese?)];
+    let [english, chinese] = words.each_ref().map(|words| read(assets, words.clone()));
+    Ok((Arc::new([english?, chinese?]), words))
 }
 
-fn read(assets: &Arc<Assets>, language: Language) -> Result<Handlebars<'static>, TemplateError> {
+fn read(assets: &Arc<Assets>, words: Arc<Words>) -> Result<Handlebars<'static>, TemplateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.set_prevent_indent(true);
     add_helpers(&mut registry, assets.clone());
-    said::add_helpers(&mut registry, Words::new(language)?);
+    said::add_helpers(&mut registry, words);
     for file in Files::iter() {
         let name = file.trim_end_matches(".hbs");
         let broken = |why: String| TemplateError::Broken { name: name.to_owned(), why };
@@ -210,14 +229,14 @@ mod tests {
     #[test]
     fn a_name_that_a_page_does_not_have_is_an_error() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        let registry = &templates.registries().unwrap()[0];
+        let registry = &templates.loaded().registries[0];
         assert!(registry.render_template("{{missing}}", &json!({"there": 1})).is_err());
     }
 
     #[test]
     fn text_is_escaped() {
         let templates = Templates::new(Arc::new(Assets::new())).unwrap();
-        let registry = &templates.registries().unwrap()[0];
+        let registry = &templates.loaded().registries[0];
         let written = registry.render_template("{{x}}", &json!({"x": "<script>\"'"})).unwrap();
         assert!(!written.contains('<') && !written.contains('"'), "{written}");
     }

@@ -2,7 +2,7 @@
 
 use fleetward::domain::Role;
 
-use crate::helpers::{bearer, spawn_app};
+use crate::helpers::{BOUNDARY, Part, bearer, multipart, spawn_app};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -65,4 +65,45 @@ fn a_form_counts_the_terminals_that_fit_what_was_typed_so_far() {
     assert!(count("target=filter&filter=module.app1+%3C+2").contains("3 terminals fit now"));
     assert!(count("target=filter&filter=").contains("how many terminals fit"));
     assert!(count("target=filter&filter=online+and").contains("at 11"));
+}
+
+#[test]
+fn a_pages_script_is_told_in_the_pages_language_and_a_program_in_english() {
+    let app = spawn_app();
+    app.user("ann", Role::Operator);
+    let token = app.token(Role::Operator);
+    let parts: [Part<'_>; 1] = [("name", None, b"a/b")];
+    let english = app.form("/api/v1/packages", &token, &parts).expect(422).json();
+    let cookie = app.cookie("ann");
+    let csrf = app.csrf(&cookie);
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let headers =
+        [("cookie", cookie.as_str()), ("x-csrf-token", &csrf), ("content-type", &kind), ("accept-language", "zh")];
+    let chinese = app.send("POST", "/api/v1/packages", &headers, multipart(&parts)).expect(422).json();
+    assert_eq!(chinese["error"]["code"], english["error"]["code"]);
+    let message = chinese["error"]["fields"]["name"].as_str().unwrap();
+    assert!(message.contains("字符") && chinese["error"]["message"] == format!("name: {message}"), "{chinese}");
+    let auth = bearer(&token);
+    let program = [("authorization", auth.as_str()), ("content-type", &kind), ("accept-language", "zh")];
+    let told = app.send("POST", "/api/v1/packages", &program, multipart(&parts)).expect(422).json();
+    assert_eq!(told, english);
+}
+
+#[test]
+fn a_maintenance_window_and_the_title_of_an_error_are_in_the_pages_language() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    app.upload(&token, "app1", "2", b"two").expect(201);
+    app.device("t-1", &[("app1", "1")]);
+    let rollout = serde_json::json!({
+        "packages": [{"name": "app1", "version": "2"}],
+        "policy": {"windows": [{"days": ["sat", "sun"], "from": "22:00", "to": "05:00"}]},
+    });
+    let id = app.json("POST", "/api/v1/rollouts", &token, &rollout).expect(201).json()["id"].clone();
+    let auth = bearer(&token);
+    let headers = [("authorization", auth.as_str()), ("accept-language", "zh")];
+    let page = app.send("GET", &format!("/rollouts/{id}"), &headers, Vec::new()).expect(200).text();
+    assert!(page.contains("周六 周日 22:00 至 05:00"), "{page}");
+    let page = app.send("GET", "/packages?module=app1&after=nowhere", &headers, Vec::new()).expect(422).text();
+    assert!(page.contains("<h1>提交的内容有误</h1>"), "{page}");
 }

@@ -1,5 +1,7 @@
 //! From a page's struct to an answer.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, Header as _};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
@@ -52,6 +54,22 @@ pub fn show_as<T: View>(request: &HttpRequest, status: StatusCode, body: T) -> A
     let page = Page { shell, body };
     let html = templates.render(page.shell.language, T::TEMPLATE, &page).map_err(ApiError::internal)?;
     Ok(HttpResponse::build(status).content_type(ContentType::html()).body(html))
+}
+
+/// An error as a page's own script is told it: in the language of the page. What programs are told stays English.
+pub fn said(request: &HttpRequest, error: ApiError) -> ApiError {
+    let language = language(request);
+    let of_a_page = who(request).is_some_and(|who| session_of(&who).is_some());
+    let state = request.app_data::<web::Data<WebState>>().filter(|_| of_a_page && language != Language::default());
+    let Some(templates) = state.and_then(|state| state.pages.templates().ok()) else { return error };
+    let sentence = |text: &str| templates.sentence(language, text);
+    let fields: BTreeMap<String, String> =
+        error.fields.iter().map(|(name, message)| (name.clone(), sentence(message))).collect();
+    let message = match ApiError::of_fields(error.fields.clone()).message {
+        of_fields if of_fields == error.message => ApiError::of_fields(fields.clone()).message,
+        _ => sentence(&error.message),
+    };
+    ApiError { message, fields, ..error }
 }
 
 fn shell(request: &HttpRequest) -> Shell {
@@ -115,6 +133,7 @@ pub async fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse
     }
     let page = ErrorPage {
         status: error.status.as_u16(),
+        title: ErrorPage::title(error.status.as_u16()),
         message: error.message.clone(),
         retry_after_s: error.retry_after_s,
         role_lacking: error.code == "forbidden",

@@ -47,5 +47,5 @@ pub mod welcome;
 #[cfg(test)]
 mod samples;
 
-pub use answer::error_page;
+pub use answer::{error_page, said};
 pub use once::Pages;

@@ -19,8 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::web::words::{Words, WordsError};
 
-pub(super) fn add_helpers(registry: &mut Handlebars<'static>, words: Words) {
-    let words = Arc::new(words);
+pub(super) fn add_helpers(registry: &mut Handlebars<'static>, words: Arc<Words>) {
     registry.register_helper("t", Box::new(Text(words.clone())));
     registry.register_helper("html", Box::new(Markup(words.clone())));
     registry.register_helper("word", Box::new(Word(words.clone())));
