@@ -1,6 +1,10 @@
 # When something does not work.
+error-title-400 = That can’t be read
 error-title-403 = Not allowed
 error-title-404 = Not found
+error-title-409 = That does not fit
+error-title-413 = That is too large
+error-title-422 = Something is wrong with what was sent
 error-title-429 = Too many requests
 error-title-500 = The server has a fault
 error-title-503 = Not available just now

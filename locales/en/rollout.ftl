@@ -143,3 +143,12 @@ plan-changes = Who changes
 plan-exclusions = Who is left out
 plan-allow-lower = (go back and allow a lower version to change this)
 
+## Maintenance windows
+window-hours = { $from } to { $to }
+day-mon = Mon
+day-tue = Tue
+day-wed = Wed
+day-thu = Thu
+day-fri = Fri
+day-sat = Sat
+day-sun = Sun

@@ -5,14 +5,6 @@ count-devices = { $n ->
     [one] 1 terminal
    *[other] { $n } terminals
 }
-count-modules = { $n ->
-    [one] 1 module
-   *[other] { $n } modules
-}
-count-seconds = { $n ->
-    [one] 1 second
-   *[other] { $n } seconds
-}
 
 ## States of a terminal's module within an update
 assignment-waiting = waiting
@@ -88,13 +80,9 @@ field-tag_line = Please write one name=value a line.
 field-stages = Please write shares such as 1%, 10%, 100%, or numbers of terminals such as 1, 10, 50.
 field-time = Please give a date and a time.
 field-taken = This name is taken; please choose another.
-field-short = Please use at least 10 characters.
-field-long = That is too long.
 field-repeat = The two are not the same; please type them again.
 field-wrong_password = That is not your password.
 field-wrong_login = Name and password do not fit together. Please try again.
-field-role = Please choose a role.
-field-last_admin = This is the last admin; make another one first.
 field-name = Please use 1 to 64 characters, without spaces at the ends.
 field-other_bytes = This version exists already with other contents; please choose a new version.
 field-again = Please choose the file again: a browser does not keep it.
@@ -103,7 +91,6 @@ field-range = That number is out of range.
 
 ## What was just done
 done-saved = Saved.
-done-signed_out = You are signed out.
 done-password_changed = The password is changed.
 done-device_deleted = The terminal and everything known of it are deleted.
 done-device_token_revoked = The terminal’s token is revoked and its connection closed. To let it back in, allow it to enrol again.

@@ -1,6 +1,10 @@
 # 出错时的提示。
+error-title-400 = 无法读取请求
 error-title-403 = 没有权限
 error-title-404 = 未找到
+error-title-409 = 与当前状态冲突
+error-title-413 = 内容过大
+error-title-422 = 提交的内容有误
 error-title-429 = 请求过多
 error-title-500 = 服务器出错
 error-title-503 = 暂时不可用

@@ -116,3 +116,12 @@ plan-changes = 将升级的终端
 plan-exclusions = 不参与的终端
 plan-allow-lower = （如需改变，请返回并允许降到较低版本）
 
+## 维护时段
+window-hours = { $from } 至 { $to }
+day-mon = 周一
+day-tue = 周二
+day-wed = 周三
+day-thu = 周四
+day-fri = 周五
+day-sat = 周六
+day-sun = 周日

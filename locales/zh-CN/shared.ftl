@@ -2,8 +2,6 @@
 
 ## 数量
 count-devices = { $n } 台终端
-count-modules = { $n } 个模块
-count-seconds = { $n } 秒
 
 ## 升级任务中某终端某模块的状态
 assignment-waiting = 等待中
@@ -79,13 +77,9 @@ field-tag_line = 请每行填写一个“名称=值”。
 field-stages = 请填写比例（如 1%, 10%, 100%）或终端数量（如 1, 10, 50）。
 field-time = 请填写日期和时间。
 field-taken = 该名称已被使用，请换一个。
-field-short = 请至少输入 10 个字符。
-field-long = 内容过长。
 field-repeat = 两次输入不一致，请重新输入。
 field-wrong_password = 密码不正确。
 field-wrong_login = 用户名或密码不正确，请重试。
-field-role = 请选择角色。
-field-last_admin = 这是最后一位管理员，请先添加另一位管理员。
 field-name = 请输入 1 到 64 个字符，首尾不能有空格。
 field-other_bytes = 该版本已存在且内容不同，请换一个版本号。
 field-again = 请重新选择文件：浏览器不会保留已选的文件。
@@ -94,7 +88,6 @@ field-range = 数值超出允许范围。
 
 ## 刚刚完成的操作
 done-saved = 已保存。
-done-signed_out = 您已退出登录。
 done-password_changed = 密码已修改。
 done-device_deleted = 该终端及其全部数据已删除。
 done-device_token_revoked = 该终端的令牌已吊销，连接已断开。如需让它重新接入，请允许它重新注册。

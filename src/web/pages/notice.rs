@@ -8,6 +8,8 @@ use super::shell::View;
 #[derive(Debug, Serialize)]
 pub struct ErrorPage {
     pub status: u16,
+    /// The status, where it has a title of its own, or `other`.
+    pub title: &'static str,
     /// What happened, and what to do.
     pub message: String,
     /// Seconds after which another try makes sense.
@@ -17,6 +19,17 @@ pub struct ErrorPage {
     pub admins: Vec<String>,
     /// By what the log has the request.
     pub reference: Option<String>,
+}
+
+impl ErrorPage {
+    /// Those with a title of their own.
+    const TITLED: [&str; 9] = ["400", "403", "404", "409", "413", "422", "429", "500", "503"];
+
+    /// What the templates call the title of a status.
+    #[must_use]
+    pub fn title(status: u16) -> &'static str {
+        Self::TITLED.into_iter().find(|titled| *titled == status.to_string()).unwrap_or("other")
+    }
 }
 
 impl View for ErrorPage {

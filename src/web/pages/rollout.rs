@@ -12,7 +12,7 @@ use super::modules::{ModuleCell, Share, Transfers, shares};
 use super::shell::{View, shown};
 use crate::domain::{
     AssignmentState, Counts, ModuleName, PlanSummary, Policy, Rollout, RolloutId, RolloutPackage, RolloutState, Target,
-    Timestamp, Version,
+    Timestamp, Version, Window,
 };
 use crate::store::{RolloutDevice, RolloutSummary};
 use crate::web::WebState;
@@ -130,8 +130,7 @@ pub struct PolicyWords {
     pub not_before: Option<Timestamp>,
     pub bytes_per_second: Option<u64>,
     pub starts_per_minute: Option<u32>,
-    /// `sat sun 22:00 to 05:00`
-    pub windows: Vec<String>,
+    pub windows: Vec<Window>,
     pub priority: i32,
     pub only_when: Option<String>,
     /// `temperature at most 100 °C`
@@ -297,7 +296,7 @@ impl From<&Policy> for PolicyWords {
             not_before: policy.not_before,
             bytes_per_second: policy.bytes_per_second,
             starts_per_minute: policy.starts_per_minute,
-            windows: policy.windows.iter().map(|window| shown(&window.to_string())).collect(),
+            windows: policy.windows.clone(),
             priority: policy.priority,
             only_when: policy.only_when.as_ref().map(|filter| shown(filter.as_str())),
             health: policy.health.words().iter().map(|words| shown(words)).collect(),

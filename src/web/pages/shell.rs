@@ -62,14 +62,13 @@ impl Signed {
 }
 
 /// What a page may say was just done: the only values of `?done=` that are heeded.
-const DONE: [&str; 34] = [
+const DONE: [&str; 33] = [
     "saved",
     "session_ended",
     "sessions_ended",
     "second_factor_on",
     "second_factor_off",
     "recovery_codes_made",
-    "signed_out",
     "password_changed",
     "device_deleted",
     "device_token_revoked",

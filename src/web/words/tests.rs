@@ -114,6 +114,70 @@ fn every_message_that_a_template_or_the_code_names_exists_and_gets_what_it_wants
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The program's own text: without its tests, and with every text on one line and without escapes.
+fn program() -> String {
+    let own = |file: &str| !file.ends_with("tests.rs") && !file.contains("/samples");
+    let code = |text: &str| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+    let files = texts("src", "rs").into_iter().filter(|(file, _)| own(file)).map(|(_, text)| code(&text));
+    let files: Vec<String> = files.chain(texts("templates", "hbs").into_iter().map(|(_, text)| text)).collect();
+    Regex::new("\\\\\n *").unwrap().replace_all(&files.join("\n"), "").replace("\\\"", "\"")
+}
+
+/// What a message stands for that no template and no code can name: `timed_out` is `"timed_out"` or `TimedOut`.
+fn is_a_code(rest: &str, program: &str, variants: &BTreeSet<&str>) -> bool {
+    let upper = |word: &str| word[..1].to_uppercase() + &word[1..];
+    let variant: String = rest.split(['_', '-']).filter(|word| !word.is_empty()).map(upper).collect();
+    program.contains(&format!("\"{rest}\"")) || variants.contains(variant.as_str())
+}
+
+/// Whether the code has the longest words that a sentence has of its own.
+fn is_a_sentence(sentence: &str, program: &str) -> bool {
+    let gaps = Regex::new(r"\{ \$[a-z_]+ \}").unwrap();
+    let longest = gaps.split(sentence).max_by_key(|part| part.len()).unwrap_or_default().trim();
+    // These the code puts together from the name of what there is not, of what is another, and of what has a limit.
+    let parts =
+        [("There is no such ", "."), ("the manifest is for another ", ""), ("cpu ", ""), ("load ", ""), ("disk ", "")];
+    let is_said = |words: &str| match parts.iter().find_map(|(begin, end)| words.strip_prefix(begin)?.strip_suffix(end))
+    {
+        Some(what) if !what.contains(' ') => {
+            program.contains(&format!("such {what}\"")) || program.contains(&format!("\"{what}\""))
+        }
+        limit => program.contains(limit.unwrap_or(words)),
+    };
+    // Before a colon stands a code.
+    longest.split(": ").all(is_said)
+}
+
+#[test]
+fn every_message_is_said_somewhere() {
+    let program = program();
+    let words = Regex::new(r#"[{(]word "([^"]+)""#).unwrap();
+    let prefixes: BTreeSet<String> = words.captures_iter(&program).map(|found| format!("{}-", &found[1])).collect();
+    let variant = Regex::new(r"\b[A-Z]\w*\b").unwrap();
+    let variants: BTreeSet<&str> = variant.find_iter(&program).map(|found| found.as_str()).collect();
+    let mut unused = Vec::new();
+    for (_, text) in texts("locales/en", "ftl") {
+        for line in text.lines() {
+            let Some((name, sentence)) = line.split_once(" = ").filter(|(name, _)| !name.starts_with([' ', '#']))
+            else {
+                continue;
+            };
+            let by_code = || prefixes.iter().filter_map(|prefix| name.strip_prefix(prefix.as_str()));
+            let said = match name.starts_with("sentence-") {
+                true => is_a_sentence(sentence, &program),
+                false => {
+                    program.contains(&format!("\"{name}\""))
+                        || by_code().any(|rest| is_a_code(rest, &program, &variants))
+                }
+            };
+            if !said {
+                unused.push(name.to_owned());
+            }
+        }
+    }
+    assert!(unused.is_empty(), "nobody says {unused:?}");
+}
+
 #[test]
 fn every_state_and_role_has_a_word() {
     for language in Language::ALL {
@@ -211,5 +275,31 @@ fn what_is_wrong_with_a_policy_is_said_in_chinese() {
     assert!(errors.len() >= 9);
     for error in errors {
         assert_ne!(words.sentence(&error.message), error.message, "{}", error.field);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_name_a_tag_or_a_manifest_is_said_in_chinese() {
+    use crate::domain::{Distrust, Tags, check_account_name, check_password};
+    use crate::web::api::devices::{check_name, check_tags};
+    let tags = |name: &str, value: &str| Tags::from([(name.to_owned(), value.to_owned())]);
+    let many: Tags = (0..51).map(|n| (n.to_string(), String::new())).collect();
+    let distrust = [
+        Distrust::BadSignature,
+        Distrust::TooFewSignatures { have: 1, need: 2 },
+        Distrust::BadDocument("EOF".to_owned()),
+        Distrust::WeakKey,
+        Distrust::Mismatch("module"),
+        Distrust::Mismatch("version"),
+        Distrust::Mismatch("file"),
+        Distrust::WrongEpoch { found: 1, trusted: 2 },
+        Distrust::TrustExpired,
+    ];
+    let refused = [check_name(""), check_account_name(""), check_password("short"), check_tags(&many)];
+    let tags = [check_tags(&tags("a b", "")), check_tags(&tags("a", &"x".repeat(191)))];
+    let fields = refused.into_iter().chain(tags).map(Result::unwrap_err);
+    let words = Words::new(Language::Chinese).unwrap();
+    for english in fields.chain(distrust.map(|error| format!("{}: {error}", error.code()))) {
+        assert_ne!(words.sentence(&english), english);
     }
 }
