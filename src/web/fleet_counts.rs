@@ -11,8 +11,10 @@ use actix_web::web;
 use tracing::warn;
 
 use super::WebState;
-use crate::domain::{AttentionLimits, Timestamp};
-use crate::store::{FleetState, ModuleSummary, RolloutSummary, StoreError};
+use super::kept::Kept;
+use super::pages::course;
+use crate::domain::{AttentionLimits, Filter, RolloutId, Timestamp};
+use crate::store::{CoursePoint, DeviceQuery, FleetState, ModuleSummary, RolloutSummary, StoreError};
 
 /// Rollouts that are summed up.
 const ROLLOUTS: u32 = 50;
@@ -42,6 +44,11 @@ pub struct Counted {
 pub struct FleetCounts {
     kept: Mutex<Option<Arc<Counted>>>,
     busy: AtomicBool,
+    whole: Kept<(), Arc<Counted>>,
+    modules: Kept<(), Arc<Vec<ModuleSummary>>>,
+    /// Devices that fit a filter, by its text; empty: all.
+    fitting: Kept<String, u64>,
+    progress: Kept<RolloutId, Arc<Progress>>,
 }
 
 impl FleetCounts {
@@ -52,6 +59,15 @@ impl FleetCounts {
     fn keep(&self, counted: &Arc<Counted>) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted.clone());
     }
+}
+
+/// How far a rollout is.
+#[derive(Debug)]
+pub struct Progress {
+    pub summary: RolloutSummary,
+    /// How it went, up to when.
+    pub points: Vec<CoursePoint>,
+    pub until: Timestamp,
 }
 
 /// The limits that the configuration sets.
@@ -90,7 +106,56 @@ pub async fn counted(state: &web::Data<WebState>) -> Result<Arc<Counted>, StoreE
     Ok(kept)
 }
 
+/// Modules with their packages and with the devices that run them.
+///
+/// # Errors
+/// Those of the store.
+pub async fn modules(state: &WebState) -> Result<Arc<Vec<ModuleSummary>>, StoreError> {
+    state.counts.modules.fresh((), async || state.store.modules().await.map(Arc::new)).await
+}
+
+/// The same, two seconds old at most: for what is asked while somebody types.
+///
+/// # Errors
+/// Those of the store.
+pub async fn recent_modules(state: &WebState) -> Result<Arc<Vec<ModuleSummary>>, StoreError> {
+    state.counts.modules.recent((), async || state.store.modules().await.map(Arc::new)).await
+}
+
+/// How many devices fit a filter, or how many there are; of a large fleet, two seconds ago at most.
+///
+/// # Errors
+/// Those of the store.
+pub async fn fitting(state: &WebState, filter: Option<Filter>) -> Result<u64, StoreError> {
+    let question = filter.as_ref().map(|filter| filter.as_str().to_owned()).unwrap_or_default();
+    let query = DeviceQuery { filter, limit: 1, ..DeviceQuery::default() };
+    state.counts.fitting.recent(question, async || state.store.device_count(query).await).await
+}
+
+/// How far a rollout is; `None` where there is no such.
+///
+/// # Errors
+/// Those of the store.
+pub async fn progress(state: &WebState, id: RolloutId) -> Result<Option<Arc<Progress>>, StoreError> {
+    let worked_out = state.counts.progress.fresh(id, async || {
+        let summary = state.store.rollout(id).await.map_err(Some)?.ok_or(None)?;
+        let rollout = &summary.rollout;
+        let until = rollout.ended_at.unwrap_or_else(|| state.clock.now());
+        let points = state.store.rollout_course(id, course::step(rollout.created_at, until)).await.map_err(Some)?;
+        Ok(Arc::new(Progress { summary, points, until }))
+    });
+    match worked_out.await {
+        Ok(progress) => Ok(Some(progress)),
+        Err(None) => Ok(None),
+        Err(Some(error)) => Err(error),
+    }
+}
+
 async fn count(state: &WebState) -> Result<Arc<Counted>, StoreError> {
+    state.counts.whole.fresh((), async || count_now(state).await).await
+}
+
+async fn count_now(state: &WebState) -> Result<Arc<Counted>, StoreError> {
     let (at, made) = (state.clock.now(), Instant::now());
     let (fleet, modules, tags, rollouts) = futures_util::try_join!(
         state.store.fleet_state(at, limits(state)),

@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod gates;
 pub mod health;
 pub mod interrupted;
+pub mod kept;
 pub mod live;
 pub mod metrics;
 pub mod pages;

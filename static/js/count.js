@@ -13,6 +13,7 @@ async function count() {
   const mine = ++asked;
   // As the button would: it only counts.
   const body = new URLSearchParams(new FormData(form, button));
+  body.set("part", "counts");
   try {
     const response = await fetch(button.formAction, { method: "POST", body, headers: { Accept: "text/html" } });
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");

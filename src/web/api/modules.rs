@@ -8,6 +8,7 @@ use crate::store::ModuleSummary;
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::Answer;
+use crate::web::fleet_counts;
 use crate::web::params::Params;
 
 /// `GET /api/v1/modules`
@@ -15,7 +16,7 @@ use crate::web::params::Params;
 /// # Errors
 /// 422
 pub async fn all(state: web::Data<WebState>, _: Viewer, params: Params) -> Answer {
-    let modules = state.store.modules().await?;
+    let modules = fleet_counts::modules(&state).await?;
     short_list(&modules.iter().map(view).collect::<Vec<_>>(), params)
 }
 

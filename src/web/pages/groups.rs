@@ -8,11 +8,12 @@ use super::filter_box::{Fault, FilterBox};
 use super::form::{Field, Pairs, query, url_part};
 use super::shell::{View, shown};
 use crate::domain::{Filter, Timestamp};
-use crate::store::{DeviceQuery, Group};
+use crate::store::Group;
 use crate::web::WebState;
 use crate::web::access::{Operator, Viewer};
 use crate::web::api::groups::{delete_group, save};
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::fitting;
 
 #[derive(Debug, Default, Serialize)]
 pub struct GroupsPage {
@@ -72,12 +73,14 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
 /// The page with what was typed.
 async fn page(state: &WebState, pairs: &Pairs) -> Result<GroupsPage, ApiError> {
     let mut groups = Vec::new();
-    for group in state.store.group_list().await? {
-        groups.push(GroupRow::new(&group, fitting(state, group.filter.clone()).await?));
+    // Who asks while they type wants to know only how many fit what they typed.
+    let listed = if pairs.text("part") == "counts" { Vec::new() } else { state.store.group_list().await? };
+    for group in listed {
+        groups.push(GroupRow::new(&group, fitting(state, Some(group.filter.clone())).await?));
     }
     let typed = FilterBox::typed(pairs.raw("filter"));
     let fitting = match typed.filter {
-        Some(filter) => Some(fitting(state, filter).await?),
+        Some(filter) => Some(fitting(state, Some(filter)).await?),
         None => None,
     };
     let mut filter = Field::new(typed.text);
@@ -87,12 +90,7 @@ async fn page(state: &WebState, pairs: &Pairs) -> Result<GroupsPage, ApiError> {
     Ok(GroupsPage { groups, name: Field::typed(pairs, "name"), filter, fault: typed.fault, fitting })
 }
 
-async fn fitting(state: &WebState, filter: Filter) -> Result<u64, ApiError> {
-    let query = DeviceQuery { filter: Some(filter), limit: 1, ..DeviceQuery::default() };
-    Ok(state.store.device_count(query).await?)
-}
-
-/// `POST /groups`: `name`, `filter`, and `count` to be told only how many fit; `from` where it is not this page.
+/// `POST /groups`: `name`, `filter`, and `count` to be told only how many fit, without the groups with `part=counts`; `from` where it is not this page.
 ///
 /// # Errors
 /// 422 for a name or a filter that can't be, said at its field.

@@ -17,6 +17,7 @@ use crate::web::api::packages as api;
 use crate::web::api::signature::{SignatureState, state_of};
 use crate::web::api::upload::{self, Typed};
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::modules;
 
 /// Versions shown of one module; all of them on the page with `?module=`.
 pub const VERSIONS: u32 = 20;
@@ -184,18 +185,18 @@ async fn read(request: &HttpRequest, state: &WebState) -> Result<Packages, ApiEr
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty() && only.is_some());
     let keys = state.keys.keys().map_err(ApiError::internal)?;
     let uses = state.store.package_uses().await?;
-    let mut modules = Vec::new();
-    for module in state.store.modules().await? {
+    let mut sections = Vec::new();
+    for module in modules(state).await?.iter() {
         if only.as_ref().is_none_or(|only| *only == module.name) {
             let page = state.store.packages(Some(module.name.clone()), after.clone(), VERSIONS).await??;
             let next = page.next.map(|next| query(&[("module", module.name.as_str()), ("after", &next)]));
             let next = next.map(|query| format!("/packages{query}"));
-            modules.push(ModuleSection::new(&module, page.items, next, (&keys, &uses)));
+            sections.push(ModuleSection::new(module, page.items, next, (&keys, &uses)));
         }
     }
     let mut form = UploadForm::default();
     form.name.value = only.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(Packages { modules, only, form, largest: state.config.limits.package_bytes, in_use: None })
+    Ok(Packages { modules: sections, only, form, largest: state.config.limits.package_bytes, in_use: None })
 }
 
 /// `POST /packages`: the form without scripts; with them it goes to the API, which takes the same parts.

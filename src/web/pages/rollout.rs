@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
 use super::answer::show;
-use super::course::{self, Drawing};
+use super::course::Drawing;
 use super::devices::DeviceRow;
 use super::form::{Pairs, query};
 use super::modules::{ModuleCell, Share, Transfers, shares};
@@ -18,6 +18,7 @@ use crate::store::{RolloutDevice, RolloutSummary};
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::progress;
 
 /// Rows of one page.
 pub const PAGE: u32 = 100;
@@ -335,7 +336,7 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
     let pairs = Pairs::of_query(request);
     let only: Option<AssignmentState> = pairs.text("state").parse().ok();
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
-    let summary = state.store.rollout(id).await?.ok_or_else(missing)?;
+    let progress = progress(state, id).await?.ok_or_else(missing)?;
     // An open page asks for what is counted again and again, and is told of its rows by the live stream.
     let (rows, next) = if pairs.text("part") == "counts" {
         (Vec::new(), None)
@@ -344,12 +345,10 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
         (page.items, page.next)
     };
     let table = Table { rows, only, after, next };
-    let begun = summary.rollout.created_at;
-    let until = summary.rollout.ended_at.unwrap_or_else(|| state.clock.now());
-    let points = state.store.rollout_course(id, course::step(begun, until)).await?;
-    let mut page = RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module));
+    let begun = progress.summary.rollout.created_at;
+    let mut page = RolloutPage::new(progress.summary.clone(), &table, &|key, module| state.fleet.transfer(key, module));
     page.way_back = state.store.way_back_of(id).await?;
-    page.course = Drawing::new(&points, begun, until, page.wanted);
+    page.course = Drawing::new(&progress.points, begun, progress.until, page.wanted);
     Ok(page)
 }
 

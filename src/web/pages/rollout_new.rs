@@ -13,11 +13,12 @@ use crate::domain::{
     Exclusion, ExclusionReason, Filter, Groups, ModuleName, Package, Plan, PlannedDevice, PlannedModule, Policy,
     RolloutRequest, Target, Version,
 };
-use crate::store::{DeviceQuery, ModuleSummary};
+use crate::store::ModuleSummary;
 use crate::web::WebState;
 use crate::web::access::Operator;
 use crate::web::api::rollouts::start_details;
 use crate::web::error::{Answer, ApiError};
+use crate::web::fleet_counts::{fitting, recent_modules};
 
 /// Rows shown of a long list in the plan.
 pub const SHOWN: usize = 200;
@@ -311,32 +312,32 @@ async fn refused(request: &HttpRequest, state: &WebState, mut form: RolloutForm,
 
 async fn choose(state: &WebState, mut form: RolloutForm, problem: Option<String>) -> Result<Choose, ApiError> {
     let mut modules = Vec::new();
-    for module in state.store.modules().await? {
+    for module in recent_modules(state).await?.iter() {
         let packages = state.store.packages(Some(module.name.clone()), None, VERSIONS).await??.items;
         let typed = form.chosen.iter().find(|(name, _)| *name == module.name.as_str()).map(|(_, v)| v.as_str());
         // Once anything was chosen, what was not chosen stays as it is.
         let typed = typed.or_else(|| (!form.chosen.is_empty()).then_some(""));
-        modules.push(Choice::new(&module, packages, typed));
+        modules.push(Choice::new(module, packages, typed));
     }
     if modules.iter().all(|module| module.options.is_empty()) {
         modules.clear();
     }
     let tags = state.store.tag_values().await?;
     let groups = state.store.groups().await?;
-    let fitting = fitting(state, &mut form, &groups).await?;
+    let fits = fits(state, &mut form, &groups).await?;
     Ok(Choose {
         modules,
         form,
         groups: groups.into_keys().collect(),
-        fitting,
-        devices: state.store.device_count(DeviceQuery { limit: 1, ..DeviceQuery::default() }).await?,
+        fitting: fits,
+        devices: fitting(state, None).await?,
         known_tags: tags.iter().take(TAGS).map(|(name, value)| shown(&format!("{name}={value}"))).collect(),
         problem,
     })
 }
 
 /// How many devices fit what is chosen; `None` where that is everybody, or can't be read.
-async fn fitting(state: &WebState, form: &mut RolloutForm, groups: &Groups) -> Result<Option<u64>, ApiError> {
+async fn fits(state: &WebState, form: &mut RolloutForm, groups: &Groups) -> Result<Option<u64>, ApiError> {
     let target = match form.target.value.as_str() {
         "filter" if !form.filter.is_empty() => form.read_filter(),
         "group" => groups.get(&form.group.value).cloned().map(Target::Filter),
@@ -345,7 +346,7 @@ async fn fitting(state: &WebState, form: &mut RolloutForm, groups: &Groups) -> R
         _ => None,
     };
     let Some(filter) = target.as_ref().and_then(written_filter) else { return Ok(None) };
-    Ok(Some(state.store.device_count(DeviceQuery { filter: Some(filter), limit: 1, ..DeviceQuery::default() }).await?))
+    Ok(Some(fitting(state, Some(filter)).await?))
 }
 
 /// The filter that means the same; `None` where it would be too long.

@@ -1,0 +1,173 @@
+//! Answers that many readers ask for and that cost the database something: of the same question one is worked out at
+//! a time, for all who wait for it, and a slow one begins at most every two seconds.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// An answer that took longer is slow.
+const SLOW: Duration = Duration::from_millis(50);
+/// ... and is worked out at most so often.
+const EVERY: Duration = Duration::from_secs(2);
+/// Questions that are remembered; beyond it, those that were not asked lately are forgotten.
+const MOST: usize = 200;
+
+/// The newest answer to each question.
+#[derive(Debug)]
+pub struct Kept<K, V>(Mutex<HashMap<K, Arc<Question<V>>>>);
+
+#[derive(Debug)]
+struct Question<V> {
+    /// Held by whoever works it out.
+    work: tokio::sync::Mutex<()>,
+    newest: Mutex<Option<Known<V>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known<V> {
+    answer: V,
+    begun: Instant,
+    took: Duration,
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+    /// An answer that holds what was true when it was asked for; where it is slow, it may be waited for.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn fresh<E>(&self, question: K, work: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
+        self.question(question).answer(Instant::now(), work).await
+    }
+
+    /// The same; a slow one may be two seconds old.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn recent<E>(&self, question: K, work: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
+        let question = self.question(question);
+        match question.newest().filter(|known| !known.rest(Instant::now()).is_zero()) {
+            Some(known) => Ok(known.answer),
+            None => question.answer(Instant::now(), work).await,
+        }
+    }
+
+    fn question(&self, question: K) -> Arc<Question<V>> {
+        let mut questions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if questions.len() >= MOST {
+            questions.retain(|_, kept| Arc::strong_count(kept) > 1 || kept.is_young());
+        }
+        let new = || Arc::new(Question { work: tokio::sync::Mutex::default(), newest: Mutex::default() });
+        questions.entry(question).or_insert_with(new).clone()
+    }
+}
+
+impl<V> Known<V> {
+    /// How long until it may be worked out anew.
+    fn rest(&self, now: Instant) -> Duration {
+        if self.took < SLOW { Duration::ZERO } else { (self.begun + EVERY).saturating_duration_since(now) }
+    }
+}
+
+impl<V: Clone> Question<V> {
+    fn newest(&self) -> Option<Known<V>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_young(&self) -> bool {
+        self.newest().is_some_and(|known| known.begun.elapsed() < EVERY)
+    }
+
+    async fn answer<E>(&self, asked: Instant, work: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
+        let _working = self.work.lock().await;
+        if let Some(known) = self.newest() {
+            if known.begun >= asked {
+                return Ok(known.answer);
+            }
+            tokio::time::sleep(known.rest(Instant::now())).await;
+        }
+        let begun = Instant::now();
+        let answer = work().await?;
+        let known = Known { answer: answer.clone(), begun, took: begun.elapsed() };
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_begins_every_two_seconds_and_a_quick_one_whenever_it_is_asked_for() {
+        let begun = Instant::now();
+        let known = |took| Known { answer: (), begun, took };
+        let quick = known(SLOW - Duration::from_millis(1));
+        assert_eq!(quick.rest(begun), Duration::ZERO);
+        let slow = known(SLOW);
+        assert_eq!(slow.rest(begun + SLOW), EVERY - SLOW);
+        assert_eq!(slow.rest(begun + EVERY), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_same_answer_shares_it() {
+        let (kept, works, gate) = (Kept::<u8, u32>::default(), AtomicU32::new(0), Semaphore::new(0));
+        let ask = || {
+            kept.fresh(1, async || {
+                let work = works.fetch_add(1, Ordering::Relaxed) + 1;
+                gate.acquire().await.map(tokio::sync::SemaphorePermit::forget).map_err(|_| ())?;
+                Ok::<_, ()>(work)
+            })
+        };
+        let others = async {
+            while works.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+            // It is being worked out: what it is made of may have been read before these asked.
+            let open = async { gate.add_permits(2) };
+            tokio::join!(ask(), ask(), ask(), open)
+        };
+        let (first, (second, third, fourth, ())) = tokio::join!(ask(), others);
+        assert_eq!((first, second, third, fourth), (Ok(1), Ok(2), Ok(2), Ok(2)));
+        assert_eq!(kept.fresh(2, async || Ok::<_, ()>(9)).await, Ok(9), "another question");
+    }
+
+    #[tokio::test]
+    async fn what_is_slow_is_given_again_and_a_failure_is_not_kept() {
+        let kept = Kept::<u8, u32>::default();
+        assert_eq!(kept.fresh(0, async || Err("no")).await, Err("no"));
+        assert_eq!(kept.recent(0, async || Ok::<_, ()>(1)).await, Ok(1));
+        assert_eq!(kept.recent(0, async || Ok::<_, ()>(2)).await, Ok(2), "it was quick");
+        let question = kept.question(0);
+        let known = Known { answer: 3, begun: Instant::now(), took: SLOW };
+        *question.newest.lock().unwrap() = Some(known.clone());
+        assert_eq!(kept.recent(0, async || Ok::<_, ()>(4)).await, Ok(3));
+        let known = Known { begun: Instant::now().checked_sub(EVERY).unwrap(), ..known };
+        *question.newest.lock().unwrap() = Some(known);
+        assert_eq!(kept.recent(0, async || Ok::<_, ()>(4)).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn questions_that_nobody_asked_lately_are_forgotten() {
+        let kept = Kept::<usize, u32>::default();
+        for question in 0..MOST {
+            let _ = kept.fresh(question, async || Ok::<_, ()>(1)).await;
+        }
+        let old = Instant::now().checked_sub(EVERY).unwrap();
+        for question in kept.0.lock().unwrap().values() {
+            question.newest.lock().unwrap().as_mut().unwrap().begun = old;
+        }
+        let _ = kept.fresh(MOST, async || Ok::<_, ()>(1)).await;
+        assert_eq!(kept.0.lock().unwrap().len(), 1);
+    }
+}
