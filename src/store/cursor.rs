@@ -22,7 +22,12 @@ const MAX_LIMIT: u32 = 500;
 
 /// How many rows a page may have.
 pub(super) fn clamp(limit: u32) -> usize {
-    limit.clamp(1, MAX_LIMIT) as usize
+    clamp_to(limit, MAX_LIMIT)
+}
+
+/// The same for lists whose callers may say no limit at all, and have a bound of its own then.
+pub(super) fn clamp_to(limit: u32, most: u32) -> usize {
+    limit.clamp(1, most) as usize
 }
 
 /// Writes a place in `list` down; `list` names the order too.

@@ -2,6 +2,8 @@
 
 use diesel::prelude::*;
 
+use super::connection::Db;
+use super::cursor::{self, BadCursor, Page};
 use super::dialect::{Columns, Sql};
 use super::schema::{devices, fleet_course};
 use super::stored::{instant, millis, whole};
@@ -9,6 +11,9 @@ use super::{Outcome, Result, Store};
 use crate::domain::Timestamp;
 
 const COURSE: Columns = Columns { table: "fleet_course", key: &["counted_at"], rest: &["online", "devices"] };
+
+/// Most counts that are read at once: those of 31 days, every five minutes, and some more.
+pub const COUNTS: u32 = 10_000;
 
 /// The fleet at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -37,19 +42,43 @@ impl Store {
         .await
     }
 
-    /// The counts from `from` on, oldest first.
-    pub async fn fleet_course(&self, from: Timestamp) -> Result<Vec<FleetPoint>> {
+    /// The counts from `from` on as pages, oldest first, at most [`COUNTS`] on one.
+    pub async fn fleet_course_page(
+        &self,
+        from: Timestamp,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Result<Page<FleetPoint>, BadCursor>> {
+        let place: Option<i64> = match cursor::decode("fleet_course", after.as_deref()) {
+            Ok(place) => place,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let from = millis(from).max(place.map_or(i64::MIN, |place| place.saturating_add(1)));
         self.read(move |db| {
-            let rows: Vec<(i64, i64, i64)> = fleet_course::table
-                .filter(fleet_course::counted_at.ge(millis(from)))
-                .order(fleet_course::counted_at)
-                .select((fleet_course::counted_at, fleet_course::online, fleet_course::devices))
-                .load(db)?;
-            let point = |(at, online, devices): (i64, i64, i64)| -> Outcome<FleetPoint> {
-                Ok(FleetPoint { at: instant(at)?, online: whole(online)?, devices: whole(devices)? })
-            };
-            rows.into_iter().map(point).collect()
+            let limit = cursor::clamp_to(limit, COUNTS);
+            let (items, next) = cursor::page(counts(db, from, limit as i64 + 1)?, limit, |point| {
+                cursor::encode("fleet_course", &millis(point.at))
+            });
+            Ok(Ok(Page { items, next }))
         })
         .await
     }
+
+    /// The counts from `from` on, oldest first.
+    pub async fn fleet_course(&self, from: Timestamp) -> Result<Vec<FleetPoint>> {
+        self.read(move |db| counts(db, millis(from), i64::MAX)).await
+    }
+}
+
+fn counts(db: &mut Db, from: i64, limit: i64) -> Outcome<Vec<FleetPoint>> {
+    let rows: Vec<(i64, i64, i64)> = fleet_course::table
+        .filter(fleet_course::counted_at.ge(from))
+        .order(fleet_course::counted_at)
+        .limit(limit)
+        .select((fleet_course::counted_at, fleet_course::online, fleet_course::devices))
+        .load(db)?;
+    let point = |(at, online, devices): (i64, i64, i64)| -> Outcome<FleetPoint> {
+        Ok(FleetPoint { at: instant(at)?, online: whole(online)?, devices: whole(devices)? })
+    };
+    rows.into_iter().map(point).collect()
 }

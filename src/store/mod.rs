@@ -67,7 +67,7 @@ pub use cursor::{BadCursor, Page};
 pub use data_dir::DataDir;
 pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
-pub use fleet_course::FleetPoint;
+pub use fleet_course::{COUNTS, FleetPoint};
 pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use keys::{KeyFolder, Keys, read_key, write_key};
@@ -75,7 +75,7 @@ pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, Tail, show, tai
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage, PackageUse};
 pub use progress::RolloutDevice;
 pub use reports::{RecordBatch, StatusRecord};
-pub use rollout_history::CoursePoint;
+pub use rollout_history::{CHANGES, CoursePoint};
 pub use rollout_list::RolloutSummary;
 pub use rollouts::{NewRollout, RolloutChanges};
 pub use sessions::{SeenFrom, SessionInUse, session_id};

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Db;
+use super::cursor::{self, BadCursor, Page};
 use super::dialect::{Columns, Sql, Value};
 use super::rollouts::REASON;
 use super::schema::{assignment_history, strikes};
@@ -29,6 +30,9 @@ const STRIKES: Columns = Columns {
 /// Starts within this span count towards a limit of starts a minute, milliseconds.
 const RECENT: i64 = 60_000;
 
+/// Most changes of assignments that are read at once.
+pub const CHANGES: u32 = 1000;
+
 /// Rows that one sweep of old history deletes at once.
 const SWEEP: usize = 20_000;
 
@@ -42,13 +46,13 @@ pub struct CoursePoint {
 }
 
 impl Store {
-    /// An assignment's changes, oldest first, at most 1,000; of one rollout, or of all that a device had.
+    /// The newest changes of a device's assignments, oldest first, at most [`CHANGES`]; of one rollout, or of all.
     pub async fn assignment_history(&self, key_id: KeyId, rollout: Option<RolloutId>) -> Result<Vec<Transition>> {
         self.read(move |db| {
             let mut query = assignment_history::table
                 .filter(assignment_history::key_id.eq(key_id.0))
                 .order(assignment_history::id.desc())
-                .limit(1000)
+                .limit(i64::from(CHANGES))
                 .into_boxed();
             if let Some(id) = rollout {
                 query = query.filter(assignment_history::rollout_id.eq(id.0));
@@ -56,6 +60,38 @@ impl Store {
             let mut rows: Vec<HistoryRow> = query.select(HistoryRow::as_select()).load(db)?;
             rows.reverse();
             rows.into_iter().map(HistoryRow::transition).collect()
+        })
+        .await
+    }
+
+    /// A device's assignments' changes as pages, oldest first, at most [`CHANGES`] on one; of one rollout, or of all.
+    pub async fn assignment_changes(
+        &self,
+        key_id: KeyId,
+        rollout: Option<RolloutId>,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Result<Page<Transition>, BadCursor>> {
+        let place: i64 = match cursor::decode("assignment_changes", after.as_deref()) {
+            Ok(place) => place.unwrap_or(0),
+            Err(bad) => return Ok(Err(bad)),
+        };
+        self.read(move |db| {
+            let limit = cursor::clamp_to(limit, CHANGES);
+            let mut query = assignment_history::table
+                .filter(assignment_history::key_id.eq(key_id.0))
+                .filter(assignment_history::id.gt(place))
+                .order(assignment_history::id)
+                .limit(limit as i64 + 1)
+                .into_boxed();
+            if let Some(id) = rollout {
+                query = query.filter(assignment_history::rollout_id.eq(id.0));
+            }
+            let rows: Vec<(i64, HistoryRow)> =
+                query.select((assignment_history::id, HistoryRow::as_select())).load(db)?;
+            let (rows, next) = cursor::page(rows, limit, |(id, _)| cursor::encode("assignment_changes", id));
+            let items = rows.into_iter().map(|(_, row)| row.transition()).collect::<Outcome<_>>()?;
+            Ok(Ok(Page { items, next }))
         })
         .await
     }

@@ -82,11 +82,16 @@ impl Params {
 
     /// `limit`, 1 to 500, 100 when absent.
     pub fn limit(&mut self) -> u32 {
+        self.limit_or(100)
+    }
+
+    /// `limit`, 1 to 500; for lists that once had no pages, what their callers get who say none.
+    pub fn limit_or(&mut self, absent: u32) -> u32 {
         let parse = |text: &str| match text.parse() {
             Ok(n @ 1..=500) => Ok(n),
             _ => Err(format!("must be 1 to 500, not {text:?}")),
         };
-        self.take_with("limit", parse).unwrap_or(100)
+        self.take_with("limit", parse).unwrap_or(absent)
     }
 
     /// A field that must be there; empty when it is not, which [`Params::finish`] says.

@@ -1,5 +1,6 @@
 //! The fleet in figures, as a file, with tags of many, and saved views.
 
+use chrono::TimeDelta;
 use fleetward::domain::Role;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ fn the_fleet_is_counted_with_its_troubles_and_each_count_is_a_list() {
     app.device("t-1", &[("app1", "1.0.0")]);
     app.device("t-2", &[("app1", "2.0.0")]);
     app.upload(&token, "app1", "1.0.0", b"bytes").expect(201);
-    app.advance(chrono::TimeDelta::seconds(301));
+    app.advance(TimeDelta::seconds(301));
     let fleet = app.get("/api/v1/fleet", &token).expect(200).json();
     assert_eq!((&fleet["devices"], &fleet["online"]), (&json!(2), &json!(2)));
     assert_eq!((&fleet["attention"]["silent"], &fleet["attention"]["hot"]), (&json!(2), &json!(0)));
@@ -24,6 +25,18 @@ fn the_fleet_is_counted_with_its_troubles_and_each_count_is_a_list() {
     assert_eq!(wrong.fields(), ["attention"]);
     assert_eq!(app.get("/api/v1/fleet/course", &token).expect(200).json()["items"], json!([]));
     app.get("/api/v1/fleet/course?from=2000-01-01T00:00:00Z", &token).expect(422);
+    let now = app.clock.now();
+    for minutes in [10, 5, 0] {
+        let counted = app.store.count_fleet(now - TimeDelta::minutes(minutes), 300, now - TimeDelta::days(1));
+        app.wait(counted).unwrap();
+    }
+    let course = |query: &str| app.get(&format!("/api/v1/fleet/course?{query}"), &token).expect(200).json();
+    let whole = course("");
+    assert_eq!((whole["items"].as_array().unwrap().len(), &whole["next"]), (3, &Value::Null));
+    let first = course("limit=2");
+    let second = course(&format!("limit=2&after={}", first["next"].as_str().unwrap()));
+    assert_eq!((&first["items"][1], &second["items"][0]), (&whole["items"][1], &whole["items"][2]));
+    app.get("/api/v1/fleet/course?after=nowhere", &token).expect(422);
     let came = app.get("/api/v1/devices/t-1/connections", &token).expect(200).json();
     assert_eq!(came["items"][0]["online"], true);
 }

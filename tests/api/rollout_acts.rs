@@ -94,6 +94,11 @@ fn failures_are_tried_again_and_a_device_that_fails_twice_is_kept_apart_until_it
     let moved = app.get("/api/v1/devices/t-1/assignments", &token).expect(200).json();
     let states: Vec<&str> = moved["items"].as_array().unwrap().iter().filter_map(|m| m["state"].as_str()).collect();
     assert_eq!(states[..5], ["offered", "downloading", "installing", "failed", "waiting"], "{moved:#}");
+    let page = |query: &str| app.get(&format!("/api/v1/devices/t-1/assignments?{query}"), &token).expect(200).json();
+    let first = page("limit=2");
+    let second = page(&format!("limit=2&after={}", first["next"].as_str().unwrap()));
+    assert_eq!((&first["items"][1], &second["items"][0]), (&moved["items"][1], &moved["items"][2]));
+    app.get("/api/v1/devices/t-1/assignments?after=x", &token).expect(422);
     let course = app.get(&format!("{path}/course?step=3600"), &token).expect(200).json();
     assert_eq!(course["items"][0]["failed"], 2);
 }

@@ -275,6 +275,12 @@ fn the_fleet_is_counted_once_a_step_and_views_are_kept_by_name() {
         store.count_fleet(begun + chrono::TimeDelta::seconds(290), 300, begun).await.unwrap();
         assert_eq!(store.fleet_course(begun).await.unwrap(), [FleetPoint { at: begun, online: 2, devices: 2 }]);
         let later = begun + chrono::TimeDelta::seconds(300);
+        store.count_fleet(later, 300, begun).await.unwrap();
+        let first = store.fleet_course_page(begun, None, 1).await.unwrap().unwrap();
+        let second = store.fleet_course_page(begun, first.next.clone(), 1).await.unwrap().unwrap();
+        assert_eq!([&first, &second].map(|page| page.items[0].at), [begun, later]);
+        assert!(first.next.is_some() && second.next.is_none());
+        assert_eq!(store.fleet_course_page(begun, Some("x".to_owned()), 1).await.unwrap(), Err(BadCursor));
         store.count_fleet(later, 300, later).await.unwrap();
         assert_eq!(store.fleet_course(begun).await.unwrap().len(), 1, "what is older than is kept is gone");
         let view = |query: &str| SavedView {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::list;
 use crate::domain::millis_rfc3339;
+use crate::store::COUNTS;
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::Answer;
@@ -29,8 +30,9 @@ pub async fn state(state: web::Data<WebState>, _: Viewer, params: Params) -> Ans
     })))
 }
 
-/// `GET /api/v1/fleet/course?from=`: devices and those online, every five minutes; of the last day when nothing is
-/// said. At most 31 days back.
+/// `GET /api/v1/fleet/course?from=&limit=&after=`: devices and those online, every five minutes; of the last day when nothing is
+/// said. At most 31 days back. All of
+/// them when no `limit` is given.
 ///
 /// # Errors
 /// 422
@@ -40,6 +42,8 @@ pub async fn course(state: web::Data<WebState>, _: Viewer, mut params: Params) -
     if from < now - TimeDelta::days(31) {
         params.complain("from", "must be within the last 31 days");
     }
+    let (after, limit) = (params.text("after"), params.limit_or(COUNTS));
     params.finish()?;
-    Ok(list(&state.store.fleet_course(from).await?, None))
+    let page = state.store.fleet_course_page(from, after, limit).await??;
+    Ok(list(&page.items, page.next.as_deref()))
 }

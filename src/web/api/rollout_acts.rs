@@ -7,10 +7,10 @@ use serde_json::json;
 use super::devices::find as find_device;
 use super::rollout_views::RolloutView;
 use super::rollouts::{find, show};
-use super::{done, from_path, short_list};
+use super::{done, from_path, list, short_list};
 use crate::actors::{Steering, TakenBack};
 use crate::domain::{AssignmentState, DeviceId, KeyId, ModuleName, RolloutId, Strike, Timestamp, Transition, Version};
-use crate::store::CoursePoint;
+use crate::store::{CHANGES, CoursePoint};
 use crate::web::WebState;
 use crate::web::access::{Operator, Viewer};
 use crate::web::error::{Answer, ApiError};
@@ -162,17 +162,19 @@ impl<'a> From<&'a Transition> for TransitionView<'a> {
     }
 }
 
-/// `GET /api/v1/devices/{device_id}/assignments?rollout=`: every change of its assignments, oldest first.
+/// `GET /api/v1/devices/{device_id}/assignments?rollout=&limit=&after=`: every change of its assignments, oldest
+/// first; 1,000 when no `limit` is given.
 ///
 /// # Errors
 /// 404, 422
 pub async fn history(state: web::Data<WebState>, _: Viewer, id: web::Path<String>, mut params: Params) -> Answer {
     let rollout: Option<RolloutId> = params.take("rollout");
+    let (after, limit) = (params.text("after"), params.limit_or(CHANGES));
     params.finish()?;
     let device = find_device(&state, &id).await?;
-    let moved = state.store.assignment_history(device.key_id, rollout).await?;
-    let items: Vec<TransitionView<'_>> = moved.iter().map(TransitionView::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": null })))
+    let page = state.store.assignment_changes(device.key_id, rollout, after, limit).await??;
+    let items: Vec<TransitionView<'_>> = page.items.iter().map(TransitionView::from).collect();
+    Ok(list(&items, page.next.as_deref()))
 }
 
 /// What failed on a device for good.
