@@ -199,7 +199,8 @@ impl Choices {
 
 /// `GET /devices?q=&online=&tag=&module=&version=&filter=&attention=&sort=&order=&column=&after=`
 ///
-/// With `add_field`, `add_how` and `add_value` a condition is put together and added to the filter.
+/// With `add_field`, `add_how` and `add_value` a condition is put together and added to the filter; `add_report` names
+/// the field of the report.
 ///
 /// # Errors
 /// 422 for a place that the list does not have.
@@ -258,6 +259,8 @@ fn added(filter: &mut Asked, pairs: &Pairs) -> Option<HttpResponse> {
     if field.is_empty() {
         return None;
     }
+    let of_report = format!("report.{}", pairs.text("add_report"));
+    let field = if field == "report" { &of_report } else { field };
     filter.and(field, pairs.text("add_how"), pairs.text("add_value"));
     Some(go_to(&filter.page(None), None))
 }

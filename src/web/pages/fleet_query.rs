@@ -201,6 +201,9 @@ impl Asked {
             _ => match how {
                 "none" => format!("{field} = none"),
                 "some" => format!("{field} != none"),
+                "!=" if field == "location" => format!("not location in {}", written_area(value)),
+                _ if field == "location" => format!("location in {}", written_area(value)),
+                "in" => format!("{field} in ({})", parts(value).map(written_value).collect::<Vec<_>>().join(", ")),
                 how => format!("{field} {how} {}", written_value(value)),
             },
         };
@@ -212,6 +215,18 @@ impl Asked {
         };
         self.filter = FilterBox::typed(&text);
     }
+}
+
+/// What stands between commas.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// An area by its numbers: latitude, longitude and kilometres are a circle, more of them the corners of a polygon.
+fn written_area(value: &str) -> String {
+    let numbers: Vec<&str> = parts(value).collect();
+    let shape = if numbers.len() > 3 { "polygon" } else { "circle" };
+    format!("{shape}({})", numbers.join(", "))
 }
 
 /// A value in quotes, where it would not be read as one without.
@@ -270,7 +285,23 @@ mod tests {
         asked.and("offline", "=", "");
         assert!(asked.filter.fault.is_none(), "{:?}", asked.filter);
         assert!(asked.filter.text.ends_with("and module.app1 = none and offline"));
+        asked.and("location", "in", "31.23, 121.47,10");
+        asked.and("location", "!=", "31,121, 31,122, 32,122");
+        asked.and("report.battery", "<", "20.5");
+        asked.and("id", "in", "t-1, t 2");
+        assert!(asked.filter.fault.is_none(), "{:?}", asked.filter);
+        let added = "location in circle(31.23, 121.47, 10) and not location in polygon(31, 121, 31, 122, 32, 122) and \
+                     report.battery < 20.5 and id in (t-1, \"t 2\")";
+        assert!(asked.filter.text.ends_with(added), "{}", asked.filter.text);
         asked.and("name", "~", "\"and\\");
         assert!(asked.filter.fault.is_none(), "{:?}", asked.filter);
+    }
+
+    #[test]
+    fn an_area_that_is_none_is_said_at_its_place() {
+        let mut asked = asked(&[]);
+        asked.and("location", "in", "here");
+        let fault = asked.filter.fault.unwrap();
+        assert_eq!((asked.filter.text.as_str(), fault.marked.as_str()), ("location in circle(here)", "here"));
     }
 }
