@@ -1,7 +1,7 @@
 //! Fleetward knows what every terminal of a fleet runs and how it is, and moves the fleet to new versions.
 //!
 //! The map, in reading order. Imports run one way: `bin -> cli, app -> web -> actors -> store -> domain`;
-//! `protocol -> domain`; `actors -> protocol`; `agent -> protocol, domain`. `tests/house.rs` holds it.
+//! `protocol -> domain`; `actors -> protocol`; `archive -> domain`; `agent -> protocol, archive, domain`. `tests/house.rs` holds it.
 //!
 //! What always holds, and the test that shows it:
 //! - A rollout never has more in flight than its limit, every lease ends, and what the engine counts is the sum of
@@ -17,6 +17,10 @@ pub mod domain;
 
 // What is said: the wire.
 pub mod protocol;
+
+// What is in a package.
+#[cfg(feature = "archive")]
+pub mod archive;
 
 // What is remembered: SQL and files.
 #[cfg(feature = "server")]

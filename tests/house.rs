@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules of this crate that it may name. `bin` is the doors in `src/bin`.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("bin", &["cli", "agent"]),
     ("cli", &["app", "store", "protocol", "domain", "config", "clock", "telemetry"]),
     ("app", &["web", "actors", "store", "protocol", "domain", "config", "clock"]),
@@ -15,7 +15,8 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("actors", &["store", "protocol", "domain", "config", "clock"]),
     ("store", &["domain"]),
     ("protocol", &["domain"]),
-    ("agent", &["protocol", "domain"]),
+    ("agent", &["protocol", "archive", "domain"]),
+    ("archive", &["domain"]),
     ("config", &[]),
     ("clock", &["domain"]),
     ("telemetry", &["config"]),

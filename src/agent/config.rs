@@ -15,7 +15,7 @@ use times::{half_a_minute, some_time, time};
 
 use super::backoff::Rules;
 use super::supervisor::SupervisorConfig;
-use super::unpack::Caps;
+use crate::archive::Caps;
 use crate::domain::{DeviceId, ModuleName};
 
 /// The program on the device: reports how it is, and moves its modules to the versions the server asks for.

@@ -11,7 +11,8 @@ use super::download::{Download, Downloads};
 use super::hooks::{self, Setting};
 use super::machine::{Act, Event, Fault, Job, Stage};
 use super::module_dir::ModuleDir;
-use super::unpack::{self, UnpackError};
+use super::unpack::unpack;
+use crate::archive::ArchiveError;
 use crate::domain::Version;
 
 /// What an act needs beside the job.
@@ -91,8 +92,8 @@ impl Installer {
         dir.prepare().map_err(|e| ours("the module's folder cannot be made", &e))?;
         let file_name = self.config.file_name.as_deref().unwrap_or(job.module.as_str());
         let workshop = dir.workshop(&job.version);
-        unpack::unpack(&self.downloads.path(sha256), &workshop, file_name, self.config.caps()).map_err(|error| {
-            let package_is_bad = matches!(error, UnpackError::Refused(_));
+        unpack(&self.downloads.path(sha256), &workshop, file_name, self.config.caps()).map_err(|error| {
+            let package_is_bad = matches!(error, ArchiveError::Refused(_));
             Fault { text: error.to_string(), package_is_bad, module: None }
         })?;
         // What may still be dropped with its set gets its name at the switch.

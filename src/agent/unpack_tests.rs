@@ -22,7 +22,7 @@ impl Evil {
         header.set_cksum();
         self.0.extend_from_slice(header.as_bytes());
         self.0.extend_from_slice(body);
-        self.0.resize(self.0.len().next_multiple_of(BLOCK), 0);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
     }
 
@@ -35,12 +35,12 @@ impl Evil {
     }
 
     fn end(mut self) -> Vec<u8> {
-        self.0.resize(self.0.len() + 2 * BLOCK, 0);
+        self.0.resize(self.0.len() + 2 * 512, 0);
         self.0
     }
 }
 
-fn try_unpack(bytes: &[u8], caps: Caps) -> (tempfile::TempDir, Result<(), UnpackError>) {
+fn try_unpack(bytes: &[u8], caps: Caps) -> (tempfile::TempDir, Result<(), ArchiveError>) {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("package");
     fs::write(&package, bytes).unwrap();
@@ -73,7 +73,7 @@ fn what_leaves_the_folder_or_is_no_file_refuses_the_package() {
     for (why, evil) in table {
         let bytes = evil.end();
         let (folder, outcome) = try_unpack(&bytes, Caps::default());
-        let Err(UnpackError::Refused(text)) = outcome else { panic!("{why}: taken, {outcome:?}") };
+        let Err(ArchiveError::Refused(text)) = outcome else { panic!("{why}: taken, {outcome:?}") };
         assert!(text.contains(why), "{why}: {text}");
         assert!(!folder.path().join("out").exists(), "{why}: something was left");
         assert!(!folder.path().join("evil").exists() && !Path::new("/etc/evil").exists(), "{why}");
@@ -84,14 +84,14 @@ fn what_leaves_the_folder_or_is_no_file_refuses_the_package() {
 fn caps_hold_for_entries_and_bytes_and_bombs() {
     let many = (0..11).fold(Evil::new(), |e, n| e.file(&n.to_string())).end();
     let (_folder, outcome) = try_unpack(&many, Caps { entries: 10, ..Caps::default() });
-    assert!(matches!(&outcome, Err(UnpackError::Refused(why)) if why.contains("entries")), "{outcome:?}");
+    assert!(matches!(&outcome, Err(ArchiveError::Refused(why)) if why.contains("entries")), "{outcome:?}");
 
     let zeros = vec![0; 3 << 20];
     let bomb = Evil::new().raw("zeros", EntryType::Regular, 0o644, "", &zeros).end();
     for packed in [gzip(&bomb), zstd::encode_all(&bomb[..], 3).unwrap()] {
         assert!(packed.len() < 64 * 1024);
         let (_folder, outcome) = try_unpack(&packed, Caps { bytes: 1 << 20, ..Caps::default() });
-        assert!(matches!(&outcome, Err(UnpackError::Refused(why)) if why.contains("bytes")), "{outcome:?}");
+        assert!(matches!(&outcome, Err(ArchiveError::Refused(why)) if why.contains("bytes")), "{outcome:?}");
     }
 }
 
@@ -134,7 +134,7 @@ fn a_tar_cut_short_is_refused_and_leaves_nothing() {
     let tar = Evil::new().file("a").raw("b", EntryType::Regular, 0o644, "", &[7; 3000]).end();
     for length in [1500, 2000, 3500] {
         let (folder, outcome) = try_unpack(&tar[..length], Caps::default());
-        assert!(matches!(outcome, Err(UnpackError::Refused(_))), "cut at {length}: {outcome:?}");
+        assert!(matches!(outcome, Err(ArchiveError::Refused(_))), "cut at {length}: {outcome:?}");
         assert!(!folder.path().join("out").exists());
     }
 }
