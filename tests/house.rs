@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// Module, and the modules of this crate that it may name. `bin` is the doors in `src/bin`.
 const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("bin", &["cli", "agent"]),
-    ("cli", &["app", "store", "protocol", "domain", "config", "clock", "telemetry"]),
+    ("cli", &["app", "store", "protocol", "archive", "domain", "config", "clock", "telemetry"]),
     ("app", &["web", "actors", "store", "protocol", "domain", "config", "clock"]),
-    ("web", &["actors", "store", "protocol", "domain", "config", "clock"]),
+    ("web", &["actors", "store", "protocol", "archive", "domain", "config", "clock"]),
     ("actors", &["store", "protocol", "domain", "config", "clock"]),
     ("store", &["domain"]),
     ("protocol", &["domain"]),

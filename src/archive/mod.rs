@@ -2,12 +2,17 @@
 //!
 //! What it is, is seen from its content: a tar, plain or packed by gzip or zstd, or else one file. Of a tar only
 //! regular files and folders are taken, by plain relative names; anything else refuses the whole package. What is
-//! done with them is up to who [takes](Take) them: the agent writes them to its disk.
+//! done with them is up to who [takes](Take) them: the agent writes them to its disk, who signs the package
+//! [lists](list()) them.
+
+mod list;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
+
+pub use list::{Listing, list};
 
 /// What a package may be at most.
 #[derive(Debug, Clone, Copy)]

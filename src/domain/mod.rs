@@ -71,8 +71,8 @@ pub use rollout::{Candidate, Rollout, RolloutPackage, RolloutRequest, RolloutSta
 pub use seq_set::SeqSet;
 pub use session::{CloseCause, Fault, Session, SessionEffect, SessionLimits};
 pub use signing::{
-    ChunkHasher, Chunks, Distrust, Fingerprint, Floor, Freshness, Manifest, PublicKey, Purpose, Quorum, SecretKey,
-    Signed, Surroundings, Trust, check_freshness, check_release,
+    ChunkHasher, Chunks, Distrust, Fingerprint, Floor, Freshness, ListedFile, Manifest, PublicKey, Purpose, Quorum,
+    SecretKey, Signed, Surroundings, Trust, check_freshness, check_release,
 };
 pub use target::{Groups, Target, TargetError, TargetRequest};
 pub use token::{TokenKind, hash_token};

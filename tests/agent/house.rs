@@ -1,7 +1,8 @@
 //! A software house with its keys, and a device of it that already runs something signed.
 
 use fleetward::domain::{
-    DeviceId, Freshness, Manifest, ModuleName, Purpose, Quorum, SecretKey, Sha256Hex, Signed, Timestamp, Trust, Version,
+    DeviceId, Freshness, ListedFile, Manifest, ModuleName, Purpose, Quorum, SecretKey, Sha256Hex, Signed, Timestamp,
+    Trust, Version,
 };
 use serde_json::{Value, json};
 
@@ -52,11 +53,21 @@ pub fn manifest_of(module: &str, package: &Package, counter: u64) -> Manifest {
         hardware: Vec::new(),
         requires: [].into(),
         health: None,
+        files: None,
     }
 }
 
 pub fn manifest_signed(package: &Package, counter: u64) -> Signed {
     signed(Purpose::Manifest, &manifest(package, counter), &[RELEASE])
+}
+
+/// The list of the files that [`Package::tar`] makes.
+pub fn listed(files: &[(&str, &str)]) -> Option<Vec<ListedFile>> {
+    let of = |(path, text): &(&str, &str)| {
+        let (size, sha256) = (text.len() as u64, Sha256Hex::of(text.as_bytes()));
+        ListedFile { path: (*path).into(), size, sha256, executable: true }
+    };
+    Some(files.iter().map(of).collect())
 }
 
 pub fn freshness(nonce: &str, manifests: &[&Signed]) -> Freshness {

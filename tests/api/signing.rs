@@ -44,6 +44,7 @@ fn manifest(version: &str, bytes: &[u8], counter: u64, by: u8) -> String {
         hardware: Vec::new(),
         requires: [].into(),
         health: None,
+        files: None,
     };
     Signed::new(&manifest).unwrap().with(Purpose::Manifest, &key(by)).to_json()
 }
@@ -74,6 +75,28 @@ fn a_server_with_a_release_key_signs_and_says_that_it_was_itself() {
     assert_eq!(app.upload(&token, "app1", "1", b"one").expect(200).json()["signed_by"], by, "also what was there");
     let page = page(&app);
     assert_eq!(page.matches("signed by this server").count(), 2, "{page}");
+}
+
+#[test]
+fn a_server_that_signs_lists_the_files_of_an_archive() {
+    let app = spawn_app();
+    found_house(&app, true);
+    let token = app.token(Role::Operator);
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(3);
+    tar.append_data(&mut header, "bin/app", &b"two"[..]).unwrap();
+    app.upload(&token, "app1", "2", &tar.into_inner().unwrap()).expect(201);
+    app.upload(&token, "app1", "3", b"one file").expect(201);
+    let files = |version: &str| {
+        let (name, version) = (ModuleName::new("app1").unwrap(), Version::new(version).unwrap());
+        let text = app.wait(app.store.package(&name, &version)).unwrap().unwrap().signature.unwrap();
+        serde_json::from_slice::<serde_json::Value>(Signed::from_json(&text).unwrap().bytes()).unwrap()["files"].clone()
+    };
+    let sha256 = Sha256Hex::of(b"two");
+    assert_eq!(files("2"), serde_json::json!([{"path":"bin/app","size":3,"sha256":sha256,"executable":true}]));
+    assert!(files("3").is_null());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::newest;
+use crate::archive::{self, Listing};
 use crate::cli::CliError;
 use crate::cli::context::Context;
 use crate::clock::Clock;
@@ -61,7 +62,7 @@ impl Sign {
             name.push(".manifest.json");
             name.into()
         });
-        let manifest = self.manifest(&trust)?;
+        let (manifest, listing) = self.manifest(&trust)?;
         let signed = sign(&manifest, &keys).map_err(|error| CliError::Failed(error.to_string()))?;
         let missing = missing(&signed, &trust)?;
         let told = out.display().to_string();
@@ -69,18 +70,26 @@ impl Sign {
         let by: Vec<String> = keys.iter().map(|key| key.public().fingerprint().to_string()).collect();
         let Manifest { module, version, counter, .. } = manifest;
         if context.output().is_json() {
-            let told = json!({ "manifest": told, "counter": counter, "signed_by": by, "missing_signatures": missing });
+            let files = manifest.files.map(|files| files.len());
+            let told = json!({ "manifest": told, "counter": counter, "signed_by": by, "missing_signatures": missing,
+                "files": files });
             return context.output().value(&told);
         }
         let by = by.join(", ");
         context.output().line(format!("{told}: {module} {version}, counter {counter}, signed by {by}"))?;
+        match listing {
+            Listing::Files(1) => context.output().line("its one file is listed")?,
+            Listing::Files(count) => context.output().line(format!("its {count} files are listed"))?,
+            Listing::OneFile => {}
+            Listing::None(why) => context.output().line(format!("its files are not listed: {why}"))?,
+        }
         say_missing(context, missing)
     }
 
-    fn manifest(self, trust: &Trust) -> Result<Manifest, CliError> {
+    fn manifest(self, trust: &Trust) -> Result<(Manifest, Listing), CliError> {
         let (size, sha256, hasher) = hash(&self.file)?;
         let now = Clock::system().now().timestamp_millis().unsigned_abs();
-        Ok(Manifest {
+        let mut manifest = Manifest {
             module: self.name,
             version: self.version,
             counter: self.counter.unwrap_or(now),
@@ -91,7 +100,10 @@ impl Sign {
             hardware: self.hardware,
             requires: self.requires.into_iter().collect::<BTreeMap<_, _>>(),
             health: self.health,
-        })
+            files: None,
+        };
+        let listing = archive::list(&self.file, &mut manifest).map_err(CliError::doing(self.file.display()))?;
+        Ok((manifest, listing))
     }
 }
 

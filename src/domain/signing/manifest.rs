@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::trust::MAX_NUMBER;
-use super::{Distrust, Purpose, Signed, Trust};
+use super::{Distrust, ListedFile, Purpose, Signed, Trust, files};
 use crate::domain::{ModuleName, Sha256Hex, Version};
 
 /// The release manifest of a package.
@@ -33,6 +33,9 @@ pub struct Manifest {
     /// The health command, for a device whose configuration has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// The files of an archive; `None` for a package that is one file, and where they are too many to list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<ListedFile>>,
 }
 
 /// Digests of the parts of a package, so that a wrong byte shows before the end of the download.
@@ -65,6 +68,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Lists the files of the package where they have room in one document, and says whether they had.
+    pub fn list(&mut self, files: Vec<ListedFile>) -> bool {
+        let listed = Self { files: Some(files), ..self.clone() };
+        let fits = listed.check().and_then(|()| Signed::new(&listed)).is_ok();
+        if fits {
+            *self = listed;
+        }
+        fits
+    }
+
     /// Whether it makes sense; also for what is about to be signed.
     ///
     /// # Errors
@@ -77,6 +90,9 @@ impl Manifest {
         let texts = self.hardware.iter().chain(&self.health);
         if self.hardware.len() > 64 || texts.into_iter().any(|text| text.len() > MAX_TEXT) {
             return wrong("too many names of hardware, or a text of more than 1024 bytes");
+        }
+        if let Some(listed) = &self.files {
+            files::check(listed)?;
         }
         match &self.chunks {
             Some(chunks) if chunks.size == 0 || self.size.div_ceil(chunks.size) != chunks.sha256.len() as u64 => {

@@ -31,9 +31,12 @@ impl Signed {
     /// A document without signatures.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// When it cannot be written as JSON, or is longer than anybody would read.
     pub fn new(document: &impl Serialize) -> Result<Self, Distrust> {
         let bytes = serde_json::to_vec(document).map_err(|error| Distrust::BadDocument(error.to_string()))?;
+        if bytes.len() > MAX_BYTES {
+            return Err(too_long());
+        }
         Ok(Self { bytes, signatures: Vec::new() })
     }
 
@@ -102,6 +105,10 @@ impl Signed {
     }
 }
 
+fn too_long() -> Distrust {
+    Distrust::BadDocument(format!("a document has at most {MAX_BYTES} bytes and {MAX_SIGNATURES} signatures"))
+}
+
 impl TryFrom<Envelope> for Signed {
     type Error = Distrust;
 
@@ -109,9 +116,7 @@ impl TryFrom<Envelope> for Signed {
         let decode = |text: &String| STANDARD.decode(text).map_err(|error| Distrust::BadDocument(error.to_string()));
         // Three bytes for four characters: what is too long is not even decoded.
         if envelope.document.len() / 4 * 3 > MAX_BYTES || envelope.signatures.len() > MAX_SIGNATURES {
-            return Err(Distrust::BadDocument(format!(
-                "a document has at most {MAX_BYTES} bytes and {MAX_SIGNATURES} signatures"
-            )));
+            return Err(too_long());
         }
         let signatures = envelope.signatures.iter().filter(|text| !text.is_empty()).map(decode);
         Ok(Self { bytes: decode(&envelope.document)?, signatures: signatures.collect::<Result<_, _>>()? })

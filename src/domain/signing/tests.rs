@@ -42,6 +42,7 @@ fn manifest() -> Manifest {
         hardware: Vec::new(),
         requires: [].into(),
         health: None,
+        files: None,
     }
 }
 
@@ -223,4 +224,35 @@ fn a_document_too_long_to_keep_is_not_read() {
     assert_eq!(Signed::from_parts(&long, "").unwrap_err().code(), "bad_document");
     let many = vec!["AAAA"; 17].join(" ");
     assert_eq!(Signed::from_parts("e30=", &many).unwrap_err().code(), "bad_document");
+}
+
+#[test]
+fn a_list_of_files_is_bounded_and_names_plain_paths_once() {
+    let listed = |path: &str| ListedFile { path: path.into(), size: 1, sha256: Sha256Hex::of(b"1"), executable: false };
+    let check = |paths: &[&str]| {
+        let files = Some(paths.iter().map(|path| listed(path)).collect());
+        Manifest { files, ..manifest() }.check().map_err(|error| error.code())
+    };
+    assert_eq!(check(&["app", "etc/app.conf"]), Ok(()));
+    for bad in [&[][..], &["a", "a"], &["/etc/passwd"], &["../a"], &["a//b"], &["a/."], &["a\\b"], &[""]] {
+        assert_eq!(check(bad), Err("bad_document"), "{bad:?}");
+    }
+    let many = |count: usize| (0..count).map(|n| listed(&format!("share/{n:014}"))).collect::<Vec<_>>();
+    let mut document = manifest();
+    assert!(document.list(many(256)), "so many are listed");
+    assert_eq!(document.files.as_ref().unwrap().len(), 256);
+    let mut without = manifest();
+    assert!(!without.list(many(257)) && without.files.is_none());
+    let long = (0..200).map(|n| listed(&format!("{}{n}", "d/".repeat(60)))).collect();
+    assert!(!without.list(long) && without.files.is_none(), "the document would be longer than anybody reads");
+}
+
+#[test]
+fn a_manifest_from_before_lists_of_files_is_what_it_was() {
+    let before = r#"{"module":"app1","version":"2","counter":5,"epoch":1,"size":3,"sha256":"SHA"}"#;
+    let before = before.replace("SHA", Sha256Hex::of(b"two").as_str());
+    assert_eq!(Signed::new(&manifest()).unwrap().bytes(), before.as_bytes(), "what lists nothing is written as ever");
+    let value: serde_json::Value = serde_json::from_str(&before).unwrap();
+    let old = signed(Purpose::Manifest, &value, &[2]);
+    assert_eq!(judged(&trust(1, &[1], &[2], 1), &old, None), Ok(manifest()));
 }

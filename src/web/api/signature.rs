@@ -1,13 +1,16 @@
 //! The signature that a package is kept with: the uploader's, or this server's own.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
+use crate::archive::{self, Listing};
 use crate::config::SigningMode;
 use crate::domain::{
     ChunkHasher, Distrust, Manifest, ModuleName, Package, Purpose, SecretKey, Sha256Hex, Signed, Timestamp, Trust,
     Version,
 };
-use crate::store::{Blobs, Keys};
+use crate::store::Keys;
 use crate::web::WebState;
 use crate::web::error::ApiError;
 
@@ -76,10 +79,9 @@ pub async fn of(state: &WebState, uploaded: Uploaded<'_>) -> Result<Signature, A
     if known.is_some_and(|known| state_of(&known, &keys) == SignatureState::Elsewhere) {
         return Ok((None, None));
     }
-    let (blobs, sha256, size) = (state.blobs.clone(), uploaded.sha256.clone(), uploaded.size);
-    let hashed = actix_web::web::block(move || hash(&blobs, &sha256, size)).await?;
-    let hasher = hashed.map_err(ApiError::internal)?;
-    sign(&uploaded, hasher, trust, key, state.clock.now()).map_err(ApiError::internal)
+    let (path, bare) = (state.blobs.path(uploaded.sha256), bare(&uploaded, trust, state.clock.now()));
+    let manifest = actix_web::web::block(move || filled(bare, &path)).await?.map_err(ApiError::internal)?;
+    sign(&manifest, key).map_err(ApiError::internal)
 }
 
 fn refused(why: impl Into<String>) -> ApiError {
@@ -105,25 +107,9 @@ fn check(text: &str, uploaded: &Uploaded, trust: &Trust, keys: &Keys) -> Result<
     Ok(signers.collect::<Vec<_>>().join(","))
 }
 
-fn hash(blobs: &Blobs, sha256: &Sha256Hex, size: u64) -> std::io::Result<ChunkHasher> {
-    let mut file = std::fs::File::open(blobs.path(sha256))?;
-    let (mut hasher, mut piece) = (ChunkHasher::for_package(size), vec![0; 256 * 1024]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hasher),
-            n => hasher.update(&piece[..n]),
-        }
-    }
-}
-
-fn sign(
-    uploaded: &Uploaded,
-    hasher: ChunkHasher,
-    trust: &Trust,
-    key: &SecretKey,
-    now: Timestamp,
-) -> Result<Signature, Distrust> {
-    let manifest = Manifest {
+/// What a manifest says before the bytes are read.
+fn bare(uploaded: &Uploaded, trust: &Trust, now: Timestamp) -> Manifest {
+    Manifest {
         module: uploaded.name.clone(),
         version: uploaded.version.clone(),
         // Grows by itself, and none is above what somebody signs later by the same rule.
@@ -131,11 +117,33 @@ fn sign(
         epoch: trust.epoch,
         size: uploaded.size,
         sha256: uploaded.sha256.clone(),
-        chunks: hasher.chunks(),
+        chunks: None,
         hardware: Vec::new(),
         requires: [].into(),
         health: None,
-    };
-    let signed = Signed::new(&manifest)?.with(Purpose::Manifest, key);
+        files: None,
+    }
+}
+
+/// Adds what the bytes say: their chunks, and the files in them.
+fn filled(mut manifest: Manifest, package: &Path) -> io::Result<Manifest> {
+    let mut file = File::open(package)?;
+    let (mut hasher, mut piece) = (ChunkHasher::for_package(manifest.size), vec![0; 256 * 1024]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            n => hasher.update(&piece[..n]),
+        }
+    }
+    manifest.chunks = hasher.chunks();
+    if let Listing::None(why) = archive::list(package, &mut manifest)? {
+        let (module, version) = (&manifest.module, &manifest.version);
+        tracing::warn!(%module, %version, why, "the manifest of a package does not list its files");
+    }
+    Ok(manifest)
+}
+
+fn sign(manifest: &Manifest, key: &SecretKey) -> Result<Signature, Distrust> {
+    let signed = Signed::new(manifest)?.with(Purpose::Manifest, key);
     Ok((Some(format!("{HERE}{}", key.public().fingerprint())), Some(signed.to_json())))
 }
