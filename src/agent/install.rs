@@ -11,6 +11,7 @@ use super::download::{Download, Downloads};
 use super::hooks::{self, Setting};
 use super::machine::{Act, Event, Fault, Job, Stage};
 use super::module_dir::ModuleDir;
+use super::tree;
 use super::unpack::unpack;
 use crate::archive::ArchiveError;
 use crate::domain::Version;
@@ -96,6 +97,11 @@ impl Installer {
             let package_is_bad = matches!(error, ArchiveError::Refused(_));
             Fault { text: error.to_string(), package_is_bad, module: None }
         })?;
+        if let Some(files) = job.manifest.as_ref().and_then(|manifest| manifest.files.as_ref()) {
+            // The same bytes may be signed again with another list, so it is not they that are bad.
+            let checked = tree::holds(&workshop, files).and_then(|()| tree::holds_nothing_else(&workshop, files));
+            checked.map_err(|error| Fault::passing(error.to_string()))?;
+        }
         // What may still be dropped with its set gets its name at the switch.
         if job.set.is_some() { Ok(()) } else { adopt(&dir, job) }
     }

@@ -6,15 +6,16 @@
 //! - [`link`], with [`backoff`] and [`token`]: the one connection.
 //! - [`telemetry`], with [`gauges`], [`gpsd`] and [`phase`]: what a report says, and when; [`outbox`] keeps it until it is acknowledged.
 //! - [`updates`]: answers offers and drives [`machine`], the pure state machine of one install; [`compare`] says what is
-//!   wanted, [`trust`] whether it is believed, [`room`] whether it fits, [`download`] takes bytes in, [`install`] carries the acts out with [`unpack`], [`module_dir`] and
-//!   [`hooks`], [`journal`] remembers, [`recovery`] asks the disk where it cannot.
+//!   wanted, [`trust`] whether it is believed, [`room`] whether it fits, [`download`] takes bytes in, [`install`] carries the acts out with [`unpack`], [`tree`], [`module_dir`]
+//!   and [`hooks`], [`journal`] remembers, [`recovery`] asks the disk where it cannot.
 //! - [`durable`] and [`clock`] below all of them.
 //!
 //! What holds, and its tests:
 //! - A module that had a working version has one after a kill at any step (`machine_tests`).
 //! - The journal is written before the act it announces (`machine_tests`: `every_stage_is_saved_before_its_act`).
 //! - A report is on disk until it is acknowledged, and no number is given to two reports (`outbox_tests`).
-//! - Nothing of a package lands outside its version's folder (`unpack_tests`).
+//! - Nothing of a package lands outside its version's folder (`unpack_tests`), and nothing in it that its signed list of
+//!   files does not name (`tree`, `tests/agent/attacks.rs`).
 //! - The device's own token is on disk before anything else is said (`tests/agent`).
 
 pub mod apps;
@@ -43,6 +44,7 @@ pub mod supervisor;
 pub mod set;
 pub mod telemetry;
 pub mod token;
+pub mod tree;
 pub mod trust;
 pub mod unpack;
 pub mod updates;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::bench::Package;
 use crate::house::{
-    ONLINE, RELEASE, ROOT, Scene, freshness, key, manifest, manifest_signed, offer, signed, time, trust,
+    ONLINE, RELEASE, ROOT, Scene, freshness, key, listed, manifest, manifest_signed, offer, signed, time, trust,
 };
 
 fn two() -> Package {
@@ -167,6 +167,43 @@ async fn an_extraneous_file_makes_it_another_package() {
     let fresh = signed(Purpose::Freshness, &freshness(&scene.nonce, &[&wanted]), &[ONLINE]);
     let reply = scene.ask(vec![offer(&more, Some(&beside))], Some(fresh)).await;
     scene.refused(&reply, "not_listed");
+    scene.agent.stop();
+}
+
+#[tokio::test]
+async fn what_is_unpacked_must_be_the_files_that_were_signed() {
+    let mut scene = Scene::running("").await;
+    // Signed as a whole, by whoever had the archive built wrong or slipped something into it before it was signed.
+    let package = Package::tar("1.2.0", &[("app1", "one"), ("etc/conf", "a=2")]);
+    let with = |files| signed(Purpose::Manifest, &Manifest { files, ..manifest(&package, 6) }, &[RELEASE]);
+    let cases = [
+        ("extraneous_file", listed(&[("app1", "one")])),
+        ("missing_file", listed(&[("app1", "one"), ("etc/conf", "a=2"), ("lib/so", "")])),
+        ("changed_file", listed(&[("app1", "one"), ("etc/conf", "a=1")])),
+        ("changed_file", listed(&[("app1", "one"), ("etc/conf", "a=22")])),
+    ];
+    for (code, files) in cases {
+        let result = scene.install(&package, &with(files)).await;
+        scene.failed(&result, code);
+        let left: Vec<_> = std::fs::read_dir(scene.bench.app1().join("versions")).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing of it stays: {left:?}");
+    }
+    // A list for a package that is one file.
+    let single = Package::of("1.2.0", b"two".to_vec());
+    let document = Manifest { files: listed(&[("bin/app1", "two")]), ..manifest(&single, 6) };
+    let result = scene.install(&single, &signed(Purpose::Manifest, &document, &[RELEASE])).await;
+    scene.failed(&result, "missing_file");
+    // The bytes were not to blame: with their own list they are taken.
+    let result = scene.install(&package, &with(listed(&[("app1", "one"), ("etc/conf", "a=2")]))).await;
+    assert_eq!(result["outcome"], "installed", "{result}");
+    scene.agent.stop();
+}
+
+#[tokio::test]
+async fn an_archive_whose_manifest_has_no_list_is_taken_as_ever() {
+    let mut scene = Scene::running("").await;
+    let package = Package::tar("1.2.0", &[("app1", "two"), ("etc/conf", "a=2")]);
+    assert_eq!(scene.install(&package, &manifest_signed(&package, 6)).await["outcome"], "installed");
     scene.agent.stop();
 }
 
