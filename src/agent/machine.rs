@@ -177,34 +177,21 @@ impl Job {
     /// A package that the device asked for.
     #[must_use]
     pub fn offered(offer: &Offer, from: Option<Version>, now: Timestamp) -> Self {
-        Self {
-            module: offer.app_name.clone(),
-            version: offer.version.clone(),
-            size: offer.size,
-            sha256: Some(offer.sha256.clone()),
-            manifest: None,
-            from,
-            stage: Stage::Offered,
-            restarts: 0,
-            error: None,
-            package_is_bad: false,
-            blamed: None,
-            set: None,
-            since: now,
-            told: 0,
-        }
+        let (size, sha256) = (offer.size, Some(offer.sha256.clone()));
+        let job = Self::found(offer.app_name.clone(), offer.version.clone(), from, now);
+        Self { size, sha256, stage: Stage::Offered, ..job }
     }
 
     /// The trial of a version that was found running without a journal that says how it came there.
     #[must_use]
-    pub fn found(module: ModuleName, version: Version, from: Version, now: Timestamp) -> Self {
+    pub fn found(module: ModuleName, version: Version, from: Option<Version>, now: Timestamp) -> Self {
         Self {
             module,
             version,
             size: 0,
             sha256: None,
             manifest: None,
-            from: Some(from),
+            from,
             stage: Stage::Trial,
             restarts: 0,
             error: None,

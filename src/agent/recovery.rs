@@ -16,6 +16,6 @@ pub fn recovered(modules: &BTreeMap<ModuleName, ModuleConfig>) -> Option<Job> {
         let running = dir.running()?;
         let older = dir.installed().into_iter().filter(|version| *version != running);
         let from = older.max_by(Version::compare)?;
-        Some(Job::found(name.clone(), running, from, clock::now()))
+        Some(Job::found(name.clone(), running, Some(from), clock::now()))
     })
 }
