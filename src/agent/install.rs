@@ -14,7 +14,7 @@ use super::module_dir::ModuleDir;
 use super::tree;
 use super::unpack::unpack;
 use crate::archive::ArchiveError;
-use crate::domain::Version;
+use crate::domain::{ListedFile, Version};
 
 /// What an act needs beside the job.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Installer {
     pub config: ModuleConfig,
     /// Counts what the server is heard to say, and the time in which it must be heard; `None`: it need not be.
     pub reached: Option<(watch::Receiver<u64>, Duration)>,
+    /// The files of the version to go back to, where they were signed one by one.
+    pub old_files: Option<Vec<ListedFile>>,
 }
 
 /// Between two tries of a health command.
@@ -47,6 +49,7 @@ impl Installer {
             Act::Check => blocking(move || self.check(&job, download)).await,
             Act::Unpack => blocking(move || self.unpack(&job)).await,
             Act::Switch => blocking(move || self.switch_to_new(&job)).await,
+            Act::Inspect => blocking(move || self.inspect(&job)).await,
             Act::SwitchBack => blocking(move || self.switch(job.from.as_ref())).await,
             Act::Tidy => blocking(move || self.tidy(&job)).await,
             Act::Stop => self.stop(&job, job.from.as_ref()).await,
@@ -104,6 +107,12 @@ impl Installer {
         }
         // What may still be dropped with its set gets its name at the switch.
         if job.set.is_some() { Ok(()) } else { adopt(&dir, job) }
+    }
+
+    /// What a program wrote beside its own files is none of the list's business.
+    fn inspect(&self, job: &Job) -> Result<(), Fault> {
+        let (Some(files), Some(old)) = (&self.old_files, &job.from) else { return Ok(()) };
+        tree::holds(&self.dir().folder(old), files).map_err(|error| Fault::passing(error.to_string()))
     }
 
     fn switch_to_new(&self, job: &Job) -> Result<(), Fault> {

@@ -101,6 +101,8 @@ pub enum Act {
     Prove,
     /// Stop the new version.
     StopNew,
+    /// Compare the old version's files with what was signed.
+    Inspect,
     /// Point `current` at the old version.
     SwitchBack,
     /// Start the old version.
@@ -283,7 +285,8 @@ impl Job {
             (Stage::Trial, Act::Start) => vec![Effect::Do(Act::Prove)],
             (Stage::Trial, Act::Prove) => self.enter_and(Stage::Committed, now, Act::Tidy),
             (Stage::Committed, Act::Tidy) => vec![Effect::Finish(Outcome::Installed)],
-            (Stage::RollingBack, Act::StopNew) => vec![Effect::Do(Act::SwitchBack)],
+            (Stage::RollingBack, Act::StopNew) => vec![Effect::Do(Act::Inspect)],
+            (Stage::RollingBack, Act::Inspect) => vec![Effect::Do(Act::SwitchBack)],
             // Without an old version there is nothing to start, and nothing that runs again.
             (Stage::RollingBack, Act::SwitchBack) if self.has_no_way_back() => {
                 self.enter_and(Stage::Failed, now, Act::Tidy)
@@ -305,14 +308,17 @@ impl Job {
             (Stage::Unpacked, Act::Stop) | (Stage::RollingBack, Act::StopNew) => self.done(now, act),
             (Stage::Committed | Stage::RolledBack | Stage::Failed, Act::Tidy) => self.done(now, act),
             (Stage::Switching, Act::Switch) | (Stage::Trial, Act::Start | Act::Prove) => self.roll_back(now, fault),
+            // There is no other version to go back to: it is told, and its health decides.
+            (Stage::RollingBack, Act::Inspect) => {
+                self.add_error("the old version is not what was signed", &fault);
+                self.done(now, act)
+            }
             (Stage::RollingBack, Act::ProveOld) => {
-                let first = self.error.take().unwrap_or_default();
-                self.error = Some(format!("{first}; and the old version is not well either: {}", fault.text));
+                self.add_error("the old version is not well either", &fault);
                 self.done(now, act)
             }
             (Stage::RollingBack, Act::SwitchBack | Act::StartOld) => {
-                let first = self.error.take().unwrap_or_default();
-                self.error = Some(format!("{first}; and the old version could not be brought back: {}", fault.text));
+                self.add_error("the old version could not be brought back", &fault);
                 self.enter_and(Stage::Failed, now, Act::Tidy)
             }
             _ => Vec::new(),
@@ -354,6 +360,11 @@ impl Job {
         self.error = Some(fault.text);
         self.package_is_bad = fault.package_is_bad;
         self.blamed = fault.module;
+    }
+
+    fn add_error(&mut self, what: &str, fault: &Fault) {
+        let first = self.error.take().unwrap_or_default();
+        self.error = Some(format!("{first}; and {what}: {}", fault.text));
     }
 
     fn enter(&mut self, stage: Stage, now: Timestamp) -> Vec<Effect> {

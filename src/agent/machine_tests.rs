@@ -97,7 +97,7 @@ impl Device {
         }
         match act {
             Act::Check if !self.part_is_whole => return Event::WentWrong(act, fault(false)),
-            Act::Check | Act::Prove | Act::ProveOld => {}
+            Act::Check | Act::Prove | Act::Inspect | Act::ProveOld => {}
             Act::Unpack => self.folders.push(job.version.clone()),
             Act::Stop | Act::StopNew => self.process = None,
             Act::Switch => self.current = Some(job.version.clone()),
@@ -168,7 +168,7 @@ fn a_failed_trial_brings_the_old_version_back_and_says_why() {
     let mut device = Device::new(Some("1"), Some(Act::Prove));
     device.install(Some("1"), usize::MAX);
     assert_eq!(device.outcomes, [Outcome::RolledBack]);
-    let back = [Act::Prove, Act::StopNew, Act::SwitchBack, Act::StartOld, Act::ProveOld, Act::Tidy];
+    let back = [Act::Prove, Act::StopNew, Act::Inspect, Act::SwitchBack, Act::StartOld, Act::ProveOld, Act::Tidy];
     assert_eq!(device.acts[5..], back);
 }
 
@@ -177,6 +177,16 @@ fn a_first_install_that_fails_its_trial_leaves_nothing_and_is_no_roll_back() {
     let mut device = Device::new(None, Some(Act::Start));
     device.install(None, usize::MAX);
     assert_eq!((device.outcomes, device.current), (vec![Outcome::Failed], None));
+}
+
+#[test]
+fn an_old_version_that_is_not_what_was_signed_is_gone_back_to_and_told() {
+    let mut job = job(Some("1"), 10);
+    job.stage = Stage::RollingBack;
+    job.error = Some("first".into());
+    let effects = job.on(clock::now(), Event::WentWrong(Act::Inspect, fault(false)));
+    assert_eq!((effects, job.stage), (vec![Effect::Do(Act::SwitchBack)], Stage::RollingBack));
+    assert_eq!(job.error.unwrap(), "first; and the old version is not what was signed: no good");
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub async fn carry_out(act: Act, members: Vec<(Installer, Job)>) -> Event {
         Act::Prove => {
             join_all(members.into_iter().map(one)).await.into_iter().collect::<Result<Vec<()>, _>>().map(drop)
         }
-        Act::Stop | Act::StopNew | Act::SwitchBack | Act::StartOld | Act::ProveOld | Act::Tidy => {
+        Act::Stop | Act::StopNew | Act::Inspect | Act::SwitchBack | Act::StartOld | Act::ProveOld | Act::Tidy => {
             each(members, one, true).await
         }
         Act::Check | Act::Unpack | Act::Switch | Act::Start => each(members, one, false).await,

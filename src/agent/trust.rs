@@ -1,6 +1,7 @@
-//! Whom this device believes: the newest trust document, and the highest counter that was installed of each module.
+//! Whom this device believes: the newest trust document, and of each module the highest counter that was installed and
+//! the files of what is installed.
 //!
-//! Both are in one small file of the state folder, replaced as a whole before they count. A device that cannot read
+//! All of it is in one small file of the state folder, replaced as a whole before they count. A device that cannot read
 //! it installs nothing: forgetting whom to believe must not be a way to be believed.
 
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ use tokio::time::Instant;
 use super::config::TrustConfig;
 use super::durable;
 use crate::domain::{
-    DeviceId, Distrust, Floor, Freshness, Manifest, ModuleName, Modules, Signed, Surroundings, Timestamp, Trust,
-    check_freshness, check_release,
+    DeviceId, Distrust, Floor, Freshness, ListedFile, Manifest, ModuleName, Modules, Signed, Surroundings, Timestamp,
+    Trust, Version, check_freshness, check_release,
 };
 use crate::protocol::{Offer, TrustClaim};
 
@@ -37,6 +38,16 @@ pub struct Trusting {
 struct Entries {
     trust: Signed,
     floors: BTreeMap<ModuleName, Floor>,
+    /// The files of what is installed, where its manifest lists them.
+    #[serde(default)]
+    sealed: BTreeMap<ModuleName, Sealed>,
+}
+
+/// What a version's folder was when it was installed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sealed {
+    version: Version,
+    files: Vec<ListedFile>,
 }
 
 enum Held {
@@ -139,11 +150,11 @@ impl Trusting {
     }
 
     fn hold(&mut self, document: Trust, trust: Signed) -> io::Result<()> {
-        let floors = match &mut self.held {
-            Held::Trust { entries, .. } => entries.floors.clone(),
-            _ => BTreeMap::new(),
+        let (floors, sealed) = match &self.held {
+            Held::Trust { entries, .. } => (entries.floors.clone(), entries.sealed.clone()),
+            _ => Default::default(),
         };
-        let entries = Entries { trust, floors };
+        let entries = Entries { trust, floors, sealed };
         self.save(&entries)?;
         self.held = Held::Trust { document: Box::new(document), entries };
         Ok(())
@@ -189,7 +200,7 @@ impl Trusting {
         check_release(document, floor, fresh, &offer.release(), self.surroundings(running)).map(Some)
     }
 
-    /// A manifest's package is installed: what is older stays out from now on.
+    /// A manifest's package is installed: what is older stays out from now on, and its files are remembered.
     ///
     /// # Errors
     /// Those of the file system.
@@ -198,11 +209,23 @@ impl Trusting {
         let floor = Floor { epoch: manifest.epoch, counter: manifest.counter };
         let mut raised = entries.clone();
         raised.floors.insert(manifest.module.clone(), floor);
+        raised.sealed.remove(&manifest.module);
+        if let Some(files) = manifest.files.clone() {
+            let sealed = Sealed { version: manifest.version.clone(), files };
+            raised.sealed.insert(manifest.module.clone(), sealed);
+        }
         self.save(&raised)?;
         if let Held::Trust { entries, .. } = &mut self.held {
             *entries = raised;
         }
         Ok(())
+    }
+
+    /// The signed list of the files of a version that is installed.
+    #[must_use]
+    pub fn files_of(&self, module: &ModuleName, version: &Version) -> Option<&[ListedFile]> {
+        let Held::Trust { entries, .. } = &self.held else { return None };
+        entries.sealed.get(module).filter(|sealed| sealed.version == *version).map(|sealed| sealed.files.as_slice())
     }
 
     fn surroundings<'a>(&'a self, running: &'a Modules) -> Surroundings<'a> {

@@ -9,5 +9,6 @@ mod crashes;
 mod house;
 mod itself;
 mod link;
+mod sealed;
 mod sets;
 mod updates;

@@ -101,7 +101,9 @@ impl Updates {
         // A device's own health command knows it better than the package's.
         let health = config.health.clone().or_else(|| job.manifest.as_ref()?.health.clone());
         let reached = self.trial.reach_server.then(|| (self.heard.subscribe(), self.trial.reach_within));
-        Ok(Installer { downloads: self.downloads.clone(), config: ModuleConfig { health, ..config }, reached })
+        let old_files = job.from.as_ref().and_then(|old| self.trust.files_of(&job.module, old)).map(<[_]>::to_vec);
+        let config = ModuleConfig { health, ..config };
+        Ok(Installer { downloads: self.downloads.clone(), config, reached, old_files })
     }
 
     fn staged(&mut self) -> Option<Say> {
