@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::set::Set;
+use super::set::{End, Set};
 use crate::domain::{Manifest, ModuleName, Sha256Hex, Timestamp, Version, millis_rfc3339};
 use crate::protocol::{Offer, Outcome, PROGRESS_EVERY};
 
@@ -226,6 +226,7 @@ impl Job {
                 self.blame(fault);
                 vec![Effect::Finish(Outcome::Failed)]
             }
+            (Stage::Received | Stage::Verified, Event::Spoiled(fault)) => self.ending(End::Failed(fault)),
             (_, Event::Restarted) => self.restarted(now),
             (_, Event::Done(act)) => self.done(now, act),
             (_, Event::WentWrong(act, fault)) => self.went_wrong(now, act, fault),
@@ -251,20 +252,21 @@ impl Job {
 
     fn interrupted(&mut self, stage: Stage) -> Vec<Effect> {
         match stage {
-            Stage::Offered | Stage::Downloading | Stage::Staged => return vec![Effect::Drop],
-            Stage::Received | Stage::Verified if self.awaits_more() => {
-                // Dropped when the act that is under way has ended.
-                self.set.iter_mut().for_each(|set| set.cut = true);
-            }
-            _ => {}
+            Stage::Offered | Stage::Downloading | Stage::Staged => vec![Effect::Drop],
+            Stage::Received | Stage::Verified => self.ending(End::Cut),
+            _ => Vec::new(),
         }
+    }
+
+    /// An act is under way: its set ends after that.
+    fn ending(&mut self, end: End) -> Vec<Effect> {
+        self.end_set(end);
         Vec::new()
     }
 
     fn unpacked(&mut self, now: Timestamp) -> Vec<Effect> {
         match &self.set {
             None => self.enter_and(Stage::Unpacked, now, Act::Stop),
-            Some(set) if set.cut => vec![Effect::Drop],
             Some(set) if !set.to_come.is_empty() => {
                 let saved = self.enter(Stage::Staged, now);
                 saved.into_iter().chain([Effect::Staged]).collect()
@@ -277,6 +279,11 @@ impl Job {
     }
 
     fn done(&mut self, now: Timestamp, act: Act) -> Vec<Effect> {
+        if let (Stage::Received, Act::Check) | (Stage::Verified, Act::Unpack) = (self.stage, act)
+            && let Some(effect) = self.early_end()
+        {
+            return vec![effect];
+        }
         match (self.stage, act) {
             (Stage::Received, Act::Check) => self.enter_and(Stage::Verified, now, Act::Unpack),
             (Stage::Verified, Act::Unpack) => self.unpacked(now),
@@ -356,7 +363,7 @@ impl Job {
         self.enter_and(Stage::RollingBack, now, Act::StopNew)
     }
 
-    fn blame(&mut self, fault: Fault) {
+    pub(super) fn blame(&mut self, fault: Fault) {
         self.error = Some(fault.text);
         self.package_is_bad = fault.package_is_bad;
         self.blamed = fault.module;

@@ -259,6 +259,46 @@ fn an_interruption_drops_a_download_and_nothing_later() {
     assert_eq!(job.on(clock::now(), Event::Interrupted), [Effect::Drop]);
 }
 
+/// The first of a set of two, at this stage.
+fn first_of_two(stage: Stage) -> Job {
+    let mut job = job(Some("1"), 10);
+    job.join(None, vec![crate::agent::set::Named { module: ModuleName::new("app2").unwrap(), version: v("8") }]);
+    job.stage = stage;
+    job
+}
+
+const LOOKS: [(Stage, Act); 2] = [(Stage::Received, Act::Check), (Stage::Verified, Act::Unpack)];
+
+#[test]
+fn a_set_that_is_called_off_while_one_of_it_is_looked_at_is_told_when_the_look_has_ended() {
+    for (stage, act) in LOOKS {
+        for cut in [false, true] {
+            let mut job = first_of_two(stage);
+            assert_eq!(job.on(clock::now(), Event::Spoiled(fault(false))), [], "{act:?} is under way");
+            if cut {
+                assert_eq!(job.on(clock::now(), Event::Interrupted), []);
+            }
+            assert_eq!(job.on(clock::now(), Event::Done(act)), [Effect::Finish(Outcome::Failed)]);
+            let told = job.results(Outcome::Failed);
+            assert_eq!(told.len(), 2, "{told:?}");
+            assert!(told.iter().all(|result| result.error.as_ref().unwrap().contains("no good")), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_set_that_is_cut_while_one_of_it_is_looked_at_is_dropped_and_the_last_of_a_set_goes_on() {
+    for (stage, act) in LOOKS {
+        let mut job = first_of_two(stage);
+        assert_eq!(job.on(clock::now(), Event::Interrupted), []);
+        assert_eq!(job.on(clock::now(), Event::Done(act)), [Effect::Drop]);
+        let mut last = first_of_two(stage);
+        last.set.as_mut().unwrap().to_come.clear();
+        assert_eq!(last.on(clock::now(), Event::Interrupted), []);
+        assert!(matches!(last.on(clock::now(), Event::Done(act))[..], [Effect::Save, ..]));
+    }
+}
+
 #[test]
 fn late_and_repeated_answers_change_nothing() {
     let mut job = job(Some("1"), 10);

@@ -229,10 +229,7 @@ impl Agent {
                 tracing::info!(%rollout_id, packages = update_list.len(), all_or_nothing, "packages are offered");
                 self.updates.on_offers(update_list, all_or_nothing, freshness.as_ref())
             }
-            ServerMessage::Trust { documents } => {
-                self.updates.on_trust(documents);
-                Vec::new()
-            }
+            ServerMessage::Trust { documents } => self.updates.on_trust(documents)?,
             ServerMessage::Package { app_name, version, sha256, offset, .. } => {
                 self.updates.on_package(&app_name, &version, &sha256, offset)?
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::install::Installer;
 use super::journal::Untold;
-use super::machine::{Act, Event, Fault, Job};
+use super::machine::{Act, Effect, Event, Fault, Job};
 use crate::domain::{ModuleName, Version};
 use crate::protocol::Outcome;
 
@@ -23,9 +23,18 @@ pub struct Set {
     pub staged: Vec<Job>,
     /// Those whose bytes are still to come.
     pub to_come: Vec<Named>,
-    /// The link was lost while a package was looked at: what is still to come will not come.
+    /// What is still to come will not come: the set ends when the look at the package that is here has ended.
     #[serde(skip)]
-    pub cut: bool,
+    pub end: Option<End>,
+}
+
+/// How a set ends before all of it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The link was lost: it will be offered again, so nothing is told.
+    Cut,
+    /// It was called off, or one of it is no good: each of it is told to have failed.
+    Failed(Fault),
 }
 
 /// One package by name.
@@ -43,7 +52,7 @@ impl Job {
             staged = before.set.replace(Box::default()).map(|set| set.staged).unwrap_or_default();
             staged.push(before);
         }
-        self.set = Some(Box::new(Set { staged, to_come, cut: false }));
+        self.set = Some(Box::new(Set { staged, to_come, end: None }));
     }
 
     /// Every install that it stands for, in the order in which they came: itself, and those that are staged.
@@ -62,6 +71,25 @@ impl Job {
     #[must_use]
     pub fn awaits_more(&self) -> bool {
         self.set.as_ref().is_some_and(|set| !set.to_come.is_empty())
+    }
+
+    /// Has its set end early, where packages of it are still to come. What has to be told outlives a cut.
+    pub fn end_set(&mut self, end: End) {
+        let Some(set) = self.set.as_mut().filter(|set| !set.to_come.is_empty()) else { return };
+        if !matches!(set.end, Some(End::Failed(_))) {
+            set.end = Some(end);
+        }
+    }
+
+    /// What becomes of a set that was to end early, now that nothing is under way.
+    pub fn early_end(&mut self) -> Option<Effect> {
+        match self.set.as_mut()?.end.take()? {
+            End::Cut => Some(Effect::Drop),
+            End::Failed(fault) => {
+                self.blame(fault);
+                Some(Effect::Finish(Outcome::Failed))
+            }
+        }
     }
 
     /// Whether nothing of it was there before.

@@ -169,10 +169,21 @@ impl Updates {
     }
 
     /// The server has newer trust documents. What was asked for under the old one is not taken any more.
-    pub fn on_trust(&mut self, documents: Vec<Signed>) {
-        if self.trust.on_documents(documents) {
-            self.wanted.clear();
-            self.set.clear();
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn on_trust(&mut self, documents: Vec<Signed>) -> io::Result<Vec<Say>> {
+        if !self.trust.on_documents(documents) {
+            return Ok(Vec::new());
+        }
+        self.wanted.clear();
+        self.set.clear();
+        match &self.journal.entries.active {
+            Some(job) if job.awaits_more() => {
+                let text = "another trust document came before all of the set was here";
+                self.on_event(Event::Spoiled(Fault::passing(text)))
+            }
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -286,10 +297,9 @@ impl Updates {
             return Ok(Vec::new());
         };
         tracing::info!(%module, %version, "the server called a package off");
-        if job.set.is_some() && (job.is_receiving() || job.stage == Stage::Staged) {
+        if job.set.is_some() && (job.is_receiving() || job.awaits_more()) {
             // The others of its set are told to have failed with it.
-            let mut fault = Fault::passing("the server called it off");
-            fault.module = Some(module.clone());
+            let fault = Fault { module: Some(module.clone()), ..Fault::passing("the server called it off") };
             return self.on_event(Event::Spoiled(fault));
         }
         self.on_event(Event::Interrupted)

@@ -134,3 +134,54 @@ async fn when_one_of_a_set_is_called_off_the_others_are_told_to_have_failed() {
     assert_eq!(outcomes(&push(&mut session, &set, &reply).await), ["installed", "installed"]);
     agent.stop();
 }
+
+/// A set of which the first takes a while to check and unpack.
+fn heavy() -> [(&'static str, Package); 2] {
+    let text = "0123456789abcdef".repeat(1 << 20);
+    let [_, app2] = pair();
+    [("app1", Package::tar("2", &[("app", &text)])), app2]
+}
+
+#[tokio::test]
+async fn called_off_while_one_of_a_set_is_unpacked_each_of_it_is_told_to_have_failed() {
+    let bench = device("true").await;
+    let agent = bench.start();
+    let (mut session, _) = bench.welcome().await;
+    let set = heavy();
+    for called_off in [("app2", "8"), ("app1", "2")] {
+        let reply = offer(&mut session, &set).await;
+        let offset = reply["update_list"][0]["offset"].as_u64().unwrap() as usize;
+        session.push_of("app1", &set[0].1, offset, set[0].1.bytes.len()).await;
+        session.say(json!({"type":"cancel","app_name":called_off.0,"version":called_off.1})).await;
+        let results = [session.hear_type("result").await, session.hear_type("result").await];
+        assert_eq!(outcomes(&results), ["failed", "failed"], "{results:?}");
+        let mut modules: Vec<&str> = results.iter().map(|result| result["app_name"].as_str().unwrap()).collect();
+        modules.sort_unstable();
+        assert_eq!(modules, ["app1", "app2"], "{results:?}");
+    }
+    let reply = offer(&mut session, &set).await;
+    assert_eq!(reply["update_list"][0]["offset"], set[0].1.bytes.len(), "what is there need not come again: {reply}");
+    assert_eq!(outcomes(&push(&mut session, &set, &reply).await), ["installed", "installed"]);
+    agent.stop();
+}
+
+#[tokio::test]
+async fn a_set_that_is_cut_while_one_of_it_is_unpacked_is_offered_again_and_goes_on() {
+    let bench = device("true").await;
+    let agent = bench.start();
+    let (mut session, _) = bench.welcome().await;
+    let set = heavy();
+    offer(&mut session, &set).await;
+    session.push_of("app1", &set[0].1, 0, set[0].1.bytes.len()).await;
+    drop(session);
+    let (mut session, _) = bench.welcome().await;
+    let mut reply = offer(&mut session, &set).await;
+    if reasons(&reply) == ["busy", "busy"] {
+        // It says hello again when it has come to the end of what it was at.
+        session.hear_the(|message| message.get("version_list").is_some()).await;
+        reply = offer(&mut session, &set).await;
+    }
+    assert_eq!(reply["update_list"][0]["offset"], set[0].1.bytes.len(), "{reply}");
+    assert_eq!(outcomes(&push(&mut session, &set, &reply).await), ["installed", "installed"]);
+    agent.stop();
+}
