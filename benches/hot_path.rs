@@ -34,7 +34,7 @@ fn plain() -> String {
     let Ok(DeviceMessage::Report(mut message)) = decode(LENIENT) else { unreachable!("it is a report") };
     message.report.seq = Some(12_345);
     message.report.boot_id = BootId::new("0f8fad5b-d9cb-469f-a165-70867728950e").unwrap();
-    encode(&DeviceMessage::Report(message), at(0))
+    encode(&DeviceMessage::Report(message))
 }
 
 fn report() -> Report {

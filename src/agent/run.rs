@@ -298,9 +298,9 @@ impl Agent {
         for say in say {
             match say {
                 Say::AreYouThere => drop(self.peer.as_ref().map(|peer| peer.send(Outgoing::Ping))),
-                Say::Message(message) => self.send(protocol::encode(&message, clock::now()), None),
+                Say::Message(message) => self.send(protocol::encode(&message), None),
                 Say::Result(result, receipt) => {
-                    let text = protocol::encode(&DeviceMessage::Result(result), clock::now());
+                    let text = protocol::encode(&DeviceMessage::Result(result));
                     self.send(text, Some(receipt));
                 }
                 Say::News { hello } => {
@@ -320,7 +320,7 @@ impl Agent {
         let trust = self.updates.trust_claim();
         let (now, device_id) = (clock::now(), self.device_id.clone());
         let hello = DeviceMessage::Hello(Hello { device_id, modules, timestamp: Some(now), trust, sets: true });
-        self.send(protocol::encode(&hello, now), None);
+        self.send(protocol::encode(&hello), None);
     }
 
     /// Without a connection, or with one that just died, it is not sent; what matters is told again after the next

@@ -182,9 +182,8 @@ fn bare_report(timestamp: Timestamp) -> Report {
 /// As sent to the server.
 #[must_use]
 pub fn encode(device_id: &DeviceId, report: Report) -> String {
-    let now = report.timestamp;
     let message = ReportMessage { device_id: device_id.clone(), report };
-    protocol::encode(&DeviceMessage::Report(Box::new(message)), now)
+    protocol::encode(&DeviceMessage::Report(Box::new(message)))
 }
 
 /// The first 4 KiB of a status file; absent when there is none.

@@ -4,17 +4,19 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::device_message::{Declined, DeviceMessage, ReportMessage};
-use crate::domain::{DeviceId, ModuleName, Report, Timestamp, Version, millis_rfc3339};
+use crate::domain::{DeviceId, ModuleName, Report, Version, millis_rfc3339};
 
 /// Writes one text message, as a device of this protocol does: the shapes that need no `type` have none.
 #[must_use]
-pub fn encode(message: &DeviceMessage, now: Timestamp) -> String {
+pub fn encode(message: &DeviceMessage) -> String {
     let entry = |module: &ModuleName, version: &Version| json!({ "app_name": module, "version": version });
     let value = match message {
         DeviceMessage::Hello(hello) => {
             let list: Vec<Value> = hello.modules.iter().map(|(m, v)| entry(m, v)).collect();
-            let mut value =
-                json!({ "device_id": hello.device_id, "timestamp": millis_rfc3339::text(now), "version_list": list });
+            let mut value = json!({ "device_id": hello.device_id, "version_list": list });
+            if let Some(timestamp) = hello.timestamp {
+                value["timestamp"] = json!(millis_rfc3339::text(timestamp));
+            }
             if hello.sets {
                 value["supports"] = json!(["sets"]);
             }

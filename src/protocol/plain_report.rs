@@ -215,7 +215,7 @@ mod tests {
     fn a_plain_report_is_read_the_quick_way_and_as_the_protocol_says() {
         let message = read(PLAIN).unwrap();
         assert_eq!(Some(&message), whole(PLAIN).as_ref());
-        let said = encode(&DeviceMessage::Report(Box::new(message.clone())), message.report.timestamp);
+        let said = encode(&DeviceMessage::Report(Box::new(message.clone())));
         assert_eq!(read(&said).as_ref(), Some(&message));
     }
 

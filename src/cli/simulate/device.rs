@@ -187,7 +187,7 @@ impl SimDevice {
                 Ok(message) => self.told(now, message),
                 Err(error) => vec![Effect::Said(Said::Trouble(error.to_string()))],
             },
-            Event::Bytes(bytes) => self.bytes(now, bytes),
+            Event::Bytes(bytes) => self.bytes(bytes),
             Event::ReportDue => self.report(now),
             Event::InstallEnds => self.install_ends(now),
         }
@@ -197,7 +197,7 @@ impl SimDevice {
         self.said = self.modules.clone();
         let (device_id, modules) = (self.id.clone(), self.modules.clone());
         let hello = Hello { device_id, modules, timestamp: Some(now), trust: None, sets: true };
-        vec![send(&DeviceMessage::Hello(hello), now), Effect::Said(Said::Hello)]
+        vec![send(&DeviceMessage::Hello(hello)), Effect::Said(Said::Hello)]
     }
 
     fn report(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -205,7 +205,7 @@ impl SimDevice {
         self.next_seq += 1;
         let report = self.numbers.report(now, &self.modules, seq, &self.boot_id);
         let message = ReportMessage { device_id: self.id.clone(), report };
-        let text = encode(&DeviceMessage::Report(Box::new(message)), now);
+        let text = encode(&DeviceMessage::Report(Box::new(message)));
         self.kept.push_back(Kept { seq, text: text.clone().into(), sent_at: now });
         let mut effects = Vec::new();
         if self.kept.len() > KEPT {
@@ -233,12 +233,12 @@ impl SimDevice {
                 effects
             }
             ServerMessage::UpdateList { update_list, all_or_nothing, .. } => {
-                vec![Effect::Said(Said::Asked), self.choose(update_list, all_or_nothing, now)]
+                vec![Effect::Said(Said::Asked), self.choose(update_list, all_or_nothing)]
             }
             ServerMessage::Package { app_name, version, offset, .. } => {
                 let offer = self.offers.iter().find(|o| o.app_name == app_name && o.version == version).cloned();
                 match offer {
-                    Some(offer) => self.package(offer, offset, now),
+                    Some(offer) => self.package(offer, offset),
                     None => vec![Effect::Said(Said::Trouble(format!("{app_name} {version} was never offered")))],
                 }
             }
@@ -285,17 +285,17 @@ impl SimDevice {
     }
 }
 
-fn send(message: &DeviceMessage, now: Timestamp) -> Effect {
-    Effect::Send(encode(message, now))
+fn send(message: &DeviceMessage) -> Effect {
+    Effect::Send(encode(message))
 }
 
-fn failed(offer: &Offer, why: &str, now: Timestamp) -> Effect {
-    result(offer, Outcome::Failed, Some(why.to_owned()), now)
+fn failed(offer: &Offer, why: &str) -> Effect {
+    result(offer, Outcome::Failed, Some(why.to_owned()))
 }
 
-fn result(offer: &Offer, outcome: Outcome, error: Option<String>, now: Timestamp) -> Effect {
+fn result(offer: &Offer, outcome: Outcome, error: Option<String>) -> Effect {
     let (module, version) = (offer.app_name.clone(), offer.version.clone());
-    send(&DeviceMessage::Result(UpdateResult { module, version, outcome, error }), now)
+    send(&DeviceMessage::Result(UpdateResult { module, version, outcome, error }))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::*;
 
 impl SimDevice {
     /// Answers an offer: what is higher, or different where rollback is allowed.
-    pub(super) fn choose(&mut self, list: Vec<Offer>, all_or_nothing: bool, now: Timestamp) -> Effect {
+    pub(super) fn choose(&mut self, list: Vec<Offer>, all_or_nothing: bool) -> Effect {
         let mut reply = UpdateReply::default();
         let fits = |o: &Offer| compare(self.modules.get(&o.app_name), &o.version, o.allow_rollback).is_ok();
         let runs = |o: &Offer| self.modules.get(&o.app_name) == Some(&o.version);
@@ -34,14 +34,14 @@ impl SimDevice {
             reply.wanted.push(Wanted { module, version, offset });
             self.offers.push(offer);
         }
-        send(&DeviceMessage::UpdateReply(reply), now)
+        send(&DeviceMessage::UpdateReply(reply))
     }
 
     fn installs(&self, offer: &Offer) -> bool {
         self.installing.iter().any(|installing| installing.sha256 == offer.sha256)
     }
 
-    pub(super) fn package(&mut self, offer: Offer, offset: u64, now: Timestamp) -> Vec<Effect> {
+    pub(super) fn package(&mut self, offer: Offer, offset: u64) -> Vec<Effect> {
         if self.installs(&offer) {
             return Vec::new();
         }
@@ -55,12 +55,12 @@ impl SimDevice {
                 let fresh = Arriving { offer, hash: Sha256::new(), received: 0, told: 0, open: true };
                 self.arriving = Some(Box::new(fresh));
             }
-            None => return vec![failed(&offer, "the server began at bytes that are not there", now)],
+            None => return vec![failed(&offer, "the server began at bytes that are not there")],
         }
-        self.bytes(now, &[])
+        self.bytes(&[])
     }
 
-    pub(super) fn bytes(&mut self, now: Timestamp, bytes: &[u8]) -> Vec<Effect> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Vec<Effect> {
         let Some(arriving) = self.arriving.as_mut().filter(|arriving| arriving.open) else {
             // Frames that were under way when it was cancelled.
             return Vec::new();
@@ -75,15 +75,15 @@ impl SimDevice {
             arriving.told = arriving.received;
             let (module, version) = (arriving.offer.app_name.clone(), arriving.offer.version.clone());
             let progress = Progress { module, version, received: arriving.received };
-            effects.push(send(&DeviceMessage::Progress(progress), now));
+            effects.push(send(&DeviceMessage::Progress(progress)));
         }
         if done {
-            effects.extend(self.arrived(now));
+            effects.extend(self.arrived());
         }
         effects
     }
 
-    fn arrived(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn arrived(&mut self) -> Vec<Effect> {
         let Some(arriving) = self.arriving.take() else { return Vec::new() };
         let hash = hex::encode(arriving.hash.finalize());
         let is_right = !self.checks || hash == arriving.offer.sha256.as_str();
@@ -91,13 +91,13 @@ impl SimDevice {
             let why = "the bytes are not those of the sha256";
             let mut set = self.set.drop_all();
             set.push(arriving.offer);
-            return set.iter().map(|offer| failed(offer, why, now)).collect();
+            return set.iter().map(|offer| failed(offer, why)).collect();
         }
         if !self.set.came(&arriving.offer) {
             self.installing = vec![arriving.offer];
             return vec![Effect::BeginInstall];
         }
-        let mut effects = vec![result(&arriving.offer, Outcome::Staged, None, now)];
+        let mut effects = vec![result(&arriving.offer, Outcome::Staged, None)];
         if let Some(all) = self.set.complete() {
             self.installing = all;
             effects.push(Effect::BeginInstall);
@@ -112,11 +112,11 @@ impl SimDevice {
         }
         let mut effects = Vec::new();
         if self.chance.share() < self.fail_rate {
-            effects.extend(set.iter().map(|offer| failed(offer, "the simulated install failed", now)));
+            effects.extend(set.iter().map(|offer| failed(offer, "the simulated install failed")));
             effects.push(Effect::Said(Said::InstallFailed));
         } else {
             for offer in set {
-                effects.push(result(&offer, Outcome::Installed, None, now));
+                effects.push(result(&offer, Outcome::Installed, None));
                 self.modules.insert(offer.app_name, offer.version);
             }
             effects.push(Effect::Said(Said::Installed(self.modules.clone())));
