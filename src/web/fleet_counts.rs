@@ -114,7 +114,7 @@ pub async fn modules(state: &WebState) -> Result<Arc<Vec<ModuleSummary>>, StoreE
     state.counts.modules.fresh((), async || state.store.modules().await.map(Arc::new)).await
 }
 
-/// The same, two seconds old at most: for what is asked while somebody types.
+/// The same, of a moment ago: for what is asked while somebody types.
 ///
 /// # Errors
 /// Those of the store.
@@ -122,7 +122,7 @@ pub async fn recent_modules(state: &WebState) -> Result<Arc<Vec<ModuleSummary>>,
     state.counts.modules.recent((), async || state.store.modules().await.map(Arc::new)).await
 }
 
-/// How many devices fit a filter, or how many there are; of a large fleet, two seconds ago at most.
+/// How many devices fit a filter, or how many there are, or were a moment ago.
 ///
 /// # Errors
 /// Those of the store.

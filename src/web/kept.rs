@@ -1,15 +1,16 @@
 //! Answers that many readers ask for and that cost the database something: of the same question one is worked out at
-//! a time, for all who wait for it, and a slow one begins at most every two seconds.
+//! a time, for all who wait for it, and then none for four times as long as that took: so it takes a fifth of one
+//! reader's time at most, and nobody waits for much longer than for an answer.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// An answer that took longer is slow.
-const SLOW: Duration = Duration::from_millis(50);
-/// ... and is worked out at most so often.
-const EVERY: Duration = Duration::from_secs(2);
+/// How many times as long as it took an answer is good ...
+const GOOD_FOR: u32 = 4;
+/// ... and for how long at most.
+const AT_MOST: Duration = Duration::from_secs(2);
 /// Questions that are remembered; beyond it, those that were not asked lately are forgotten.
 const MOST: usize = 200;
 
@@ -38,7 +39,7 @@ impl<K, V> Default for Kept<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Kept<K, V> {
-    /// An answer that holds what was true when it was asked for; where it is slow, it may be waited for.
+    /// An answer that holds what was true when it was asked for; it may have to be waited for.
     ///
     /// # Errors
     /// Those of the work.
@@ -46,7 +47,7 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
         self.question(question).answer(Instant::now(), work).await
     }
 
-    /// The same; a slow one may be two seconds old.
+    /// The same; it may be as old as an answer is good.
     ///
     /// # Errors
     /// Those of the work.
@@ -71,7 +72,8 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
 impl<V> Known<V> {
     /// How long until it may be worked out anew.
     fn rest(&self, now: Instant) -> Duration {
-        if self.took < SLOW { Duration::ZERO } else { (self.begun + EVERY).saturating_duration_since(now) }
+        let good = (self.took * GOOD_FOR).min(AT_MOST);
+        (self.begun + self.took + good).saturating_duration_since(now)
     }
 }
 
@@ -81,7 +83,7 @@ impl<V: Clone> Question<V> {
     }
 
     fn is_young(&self) -> bool {
-        self.newest().is_some_and(|known| known.begun.elapsed() < EVERY)
+        self.newest().is_some_and(|known| known.begun.elapsed() < AT_MOST)
     }
 
     async fn answer<E>(&self, asked: Instant, work: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
@@ -109,14 +111,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_answer_begins_every_two_seconds_and_a_quick_one_whenever_it_is_asked_for() {
+    fn an_answer_is_good_for_four_times_as_long_as_it_took_and_two_seconds_at_most() {
         let begun = Instant::now();
         let known = |took| Known { answer: (), begun, took };
-        let quick = known(SLOW - Duration::from_millis(1));
-        assert_eq!(quick.rest(begun), Duration::ZERO);
-        let slow = known(SLOW);
-        assert_eq!(slow.rest(begun + SLOW), EVERY - SLOW);
-        assert_eq!(slow.rest(begun + EVERY), Duration::ZERO);
+        let ms = Duration::from_millis;
+        assert_eq!(known(ms(10)).rest(begun + ms(10)), ms(40));
+        assert_eq!(known(ms(10)).rest(begun + ms(50)), Duration::ZERO);
+        assert_eq!(known(ms(3000)).rest(begun + ms(3000)), AT_MOST);
     }
 
     #[tokio::test]
@@ -147,12 +148,11 @@ mod tests {
         let kept = Kept::<u8, u32>::default();
         assert_eq!(kept.fresh(0, async || Err("no")).await, Err("no"));
         assert_eq!(kept.recent(0, async || Ok::<_, ()>(1)).await, Ok(1));
-        assert_eq!(kept.recent(0, async || Ok::<_, ()>(2)).await, Ok(2), "it was quick");
         let question = kept.question(0);
-        let known = Known { answer: 3, begun: Instant::now(), took: SLOW };
+        let known = Known { answer: 3, begun: Instant::now(), took: Duration::from_secs(1) };
         *question.newest.lock().unwrap() = Some(known.clone());
         assert_eq!(kept.recent(0, async || Ok::<_, ()>(4)).await, Ok(3));
-        let known = Known { begun: Instant::now().checked_sub(EVERY).unwrap(), ..known };
+        let known = Known { begun: Instant::now().checked_sub(AT_MOST * 2).unwrap(), ..known };
         *question.newest.lock().unwrap() = Some(known);
         assert_eq!(kept.recent(0, async || Ok::<_, ()>(4)).await, Ok(4));
     }
@@ -163,7 +163,7 @@ mod tests {
         for question in 0..MOST {
             let _ = kept.fresh(question, async || Ok::<_, ()>(1)).await;
         }
-        let old = Instant::now().checked_sub(EVERY).unwrap();
+        let old = Instant::now().checked_sub(AT_MOST * 2).unwrap();
         for question in kept.0.lock().unwrap().values() {
             question.newest.lock().unwrap().as_mut().unwrap().begun = old;
         }
