@@ -7,6 +7,7 @@ mod changing;
 mod joining;
 mod leaving;
 mod messages;
+mod present;
 #[cfg(test)]
 mod tests;
 
@@ -25,13 +26,14 @@ use super::counts::Counts;
 use super::watch::Watch;
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
-use crate::domain::{Arrival, DeviceId, KeyId, LiveEvent, Modules, Readings, Recently, SessionNo, Speech, Tags};
+use crate::domain::{DeviceId, KeyId, LiveEvent, Modules, Recently, SessionNo, Speech};
 use crate::protocol::close;
 use crate::store::Store;
 
 pub use self::messages::{
     Disconnect, Drain, Join, Joined, Leave, NotJoined, Refresh, Rejoin, Say, Seat, ToDevice, Told,
 };
+use self::present::Present;
 
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
@@ -52,12 +54,7 @@ const CLONE_ALARM: usize = 3;
 const CLONE_ALARM_WITHIN_MIN: i64 = 10;
 
 struct Connected {
-    device_id: DeviceId,
-    name: String,
-    tags: Tags,
-    session: SessionNo,
-    /// What its last hello says that is saved.
-    told: Told,
+    present: Arc<Present>,
     door: Recipient<ToDevice>,
 }
 
@@ -121,28 +118,13 @@ impl RegistryActor {
         self.feed.tell(LiveEvent::Device { key_id, device_id: device_id.clone(), online, since, modules });
     }
 
-    fn arrival(&self, key_id: KeyId, readings: Option<Box<Readings>>) -> Option<Arrival> {
-        let connected = self.connected.get(&key_id)?;
-        Some(Arrival {
-            key_id,
-            device_id: connected.device_id.clone(),
-            name: connected.name.clone(),
-            tags: connected.tags.clone(),
-            session: connected.session,
-            modules: connected.told.modules.clone(),
-            readings,
-            sets: connected.told.sets,
-            told_at: connected.told.at,
-        })
-    }
-
     /// Hands a message to a session, later again while its mailbox is full.
     fn say(&mut self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice, ctx: &mut Context<Self>) {
         let Some(connected) = self.connected.get(&key_id) else { return };
-        if session.is_some_and(|session| session != connected.session) {
+        if session.is_some_and(|session| session != connected.present.session) {
             return;
         }
-        let session = connected.session;
+        let session = connected.present.session;
         match connected.door.try_send(message) {
             Ok(()) | Err(SendError::Closed(_)) => {}
             Err(SendError::Full(message)) => {

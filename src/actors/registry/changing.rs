@@ -1,96 +1,92 @@
 //! What changes while a device is connected: the versions that it tells, and the name and tags that people give it.
+//!
+//! What is under way for one device runs beside the actor: a context looks at all that it has spawned whenever one of
+//! it moves, which a flood of hellos would make dear.
 
-use actix::fut::ready;
+use std::sync::Arc;
+
 use actix::prelude::*;
+use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{RETRY_PAUSE, Refresh, RegistryActor, Rejoin, Told, queued};
+use super::present::Present;
+use super::{RETRY_PAUSE, Refresh, RegistryActor, Rejoin, queued};
 use crate::actors::FleetEvent;
-use crate::domain::{KeyId, Readings, SessionNo};
+use crate::domain::Readings;
 
 impl Handler<Rejoin> for RegistryActor {
-    type Result = ResponseActFuture<Self, ()>;
+    type Result = ResponseFuture<()>;
 
     fn handle(&mut self, rejoin: Rejoin, _: &mut Self::Context) -> Self::Result {
         let Rejoin { key_id, session, hello } = rejoin;
-        if let Some(connected) = self.connected.get(&key_id).filter(|connected| connected.session == session) {
-            self.tell_online(key_id, &connected.device_id, true, Some(hello.modules.clone()));
-        }
-        self.save_versions(key_id, session, hello)
+        let connected = self.connected.get(&key_id).filter(|connected| connected.present.session == session);
+        let Some(present) = connected.map(|connected| Arc::clone(&connected.present)) else {
+            return Box::pin(async {});
+        };
+        self.tell_online(key_id, &present.device_id, true, Some(hello.modules.clone()));
+        let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
+        let asks_for_readings = self.watch.asks_for_readings();
+        let save = {
+            let (store, modules) = (store.clone(), hello.modules.clone());
+            move || {
+                let (store, modules) = (store.clone(), modules.clone());
+                queued(async move { store.set_modules(key_id, modules, now).await })
+            }
+        };
+        let mut saved = save();
+        Box::pin(async move {
+            // Saved before the updater acts on it: again and again until it is, as long as the connection is the
+            // device's one, so that nothing is written over what it says on the next.
+            while let Err(error) = saved.await {
+                warn!(%key_id, %error, "versions could not be saved yet");
+                tokio::time::sleep(RETRY_PAUSE).await;
+                if present.is_gone() {
+                    return;
+                }
+                saved = save();
+            }
+            present.known().told = hello;
+            let mut readings = None;
+            if asks_for_readings {
+                // Where they can't be read, those of its last hello or report count.
+                let read = store.readings(vec![key_id], true).await.ok();
+                readings = read.and_then(|mut read| read.remove(&key_id)).map(Box::new);
+            }
+            tell(&updater, &present, readings).await;
+        })
     }
 }
 
 impl Handler<Refresh> for RegistryActor {
-    type Result = ResponseActFuture<Self, ()>;
+    type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Refresh(key_id): Refresh, _: &mut Self::Context) -> Self::Result {
-        if !self.connected.contains_key(&key_id) {
-            return Box::pin(ready(()));
-        }
-        let store = self.store.clone();
-        let read = async move { store.device_by_key(key_id).await };
-        Box::pin(read.into_actor(self).then(move |device, registry, _| match device {
-            Ok(Some(device)) => {
-                if let Some(connected) = registry.connected.get_mut(&key_id) {
-                    (connected.name, connected.tags) = (device.name, device.tags);
+        let Some(present) = self.connected.get(&key_id).map(|connected| Arc::clone(&connected.present)) else {
+            return Box::pin(async {});
+        };
+        let (store, updater) = (self.store.clone(), self.updater.clone());
+        Box::pin(async move {
+            match store.device_by_key(key_id).await {
+                Ok(Some(device)) => {
+                    let readings = device.status.map(|status| Box::new(Readings::of(&status.report)));
+                    {
+                        let mut known = present.known();
+                        (known.name, known.tags) = (device.name, device.tags);
+                    }
+                    tell(&updater, &present, readings).await;
                 }
-                let readings = device.status.map(|status| Box::new(Readings::of(&status.report)));
-                registry.tell_updater(key_id, readings)
+                Ok(None) => {}
+                Err(error) => warn!(%key_id, %error, "new tags count from the next hello on"),
             }
-            Ok(None) => Box::pin(ready(())),
-            Err(error) => {
-                warn!(%key_id, %error, "new tags count from the next hello on");
-                Box::pin(ready(()))
-            }
-        }))
+        })
     }
 }
 
-impl RegistryActor {
-    /// Saves what a device runs before the updater acts on it: again and again until it is saved, as long as the
-    /// connection is the device's one, so that nothing is written over what it says on the next.
-    fn save_versions(&self, key_id: KeyId, session: SessionNo, hello: Told) -> ResponseActFuture<Self, ()> {
-        if self.connected.get(&key_id).is_none_or(|connected| connected.session != session) {
-            return Box::pin(ready(()));
-        }
-        let (store, modules, now) = (self.store.clone(), hello.modules.clone(), self.clock.now());
-        let saved = queued(async move { store.set_modules(key_id, modules, now).await });
-        Box::pin(saved.into_actor(self).then(move |saved, registry, _| match saved {
-            Ok(()) => {
-                if let Some(connected) = registry.connected.get_mut(&key_id).filter(|now| now.session == session) {
-                    connected.told = hello;
-                }
-                registry.read_and_tell(key_id)
-            }
-            Err(error) => {
-                warn!(%key_id, %error, "versions could not be saved yet");
-                let pause = tokio::time::sleep(RETRY_PAUSE).into_actor(registry);
-                Box::pin(pause.then(move |(), registry, _| registry.save_versions(key_id, session, hello)))
-            }
-        }))
-    }
-
-    fn read_and_tell(&self, key_id: KeyId) -> ResponseActFuture<Self, ()> {
-        if !self.watch.asks_for_readings() {
-            return self.tell_updater(key_id, None);
-        }
-        let store = self.store.clone();
-        let read = async move {
-            // Where they can't be read, those of its last hello or report count.
-            let read = store.readings(vec![key_id], true).await.ok();
-            read.and_then(|mut read| read.remove(&key_id)).map(Box::new)
-        };
-        Box::pin(read.into_actor(self).then(move |readings, registry, _| registry.tell_updater(key_id, readings)))
-    }
-
-    /// Done when the updater's queue has it.
-    fn tell_updater(&self, key_id: KeyId, readings: Option<Box<Readings>>) -> ResponseActFuture<Self, ()> {
-        let Some(arrival) = self.arrival(key_id, readings) else { return Box::pin(ready(())) };
-        let updater = self.updater.clone();
-        let told = async move {
-            // The updater ends only with the server.
-            let _ = updater.send(FleetEvent::Arrived(arrival)).await;
-        };
-        Box::pin(told.into_actor(self))
+/// Done when the updater's queue has it.
+async fn tell(updater: &mpsc::Sender<FleetEvent>, present: &Present, readings: Option<Box<Readings>>) {
+    // What is told of a connection that has gone would bring it back.
+    if !present.is_gone() {
+        // The updater ends only with the server.
+        let _ = updater.send(FleetEvent::Arrived(present.arrival(readings))).await;
     }
 }

@@ -1,9 +1,12 @@
 //! A device's first hello on a connection: saved, taken in, told to the updater.
 
+use std::sync::Arc;
+
 use actix::dev::SendError;
 use actix::prelude::*;
 use tracing::{info, warn};
 
+use super::present::{Known, Present};
 use super::{
     BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice, Told, queued, restart,
 };
@@ -93,26 +96,28 @@ impl RegistryActor {
     /// The device is on disk: this connection is its one from now on, unless it said hello on a later one meanwhile.
     fn take_in(&mut self, taken: Taken, ctx: &mut Context<Self>) -> Option<Arrival> {
         let Taken { key_id, session, name, tags, readings, device_id, hello: told, door } = taken;
-        if self.connected.get(&key_id).is_some_and(|connected| connected.session > session) {
+        if self.connected.get(&key_id).is_some_and(|connected| connected.present.session > session) {
             send_away(door);
             return None;
         }
-        let known = told.modules.clone();
-        let connected = Connected { device_id: device_id.clone(), name, tags, session, told, door };
+        let modules = told.modules.clone();
+        let present = Arc::new(Present::new(key_id, device_id, session, Known { name, tags, told }));
+        let connected = Connected { present: Arc::clone(&present), door };
         if let Some(before) = self.connected.insert(key_id, connected) {
-            info!(device_id = %before.device_id, "another connection took over");
+            before.present.leave();
+            info!(device_id = %present.device_id, "another connection took over");
             if self.takeovers.count(self.clock.steady(), key_id) == CLONE_ALARM {
                 self.counts.add(Count::Clones);
-                warn!(device_id = %before.device_id, "two devices seem to have the same device_id: connections under it \
+                warn!(device_id = %present.device_id, "two devices seem to have the same device_id: connections under it \
                     take over from each other again and again");
                 self.raise_clone_alarm(key_id);
             }
             send_away(before.door);
         }
         self.counts.set(Count::Connections, self.connected.len());
-        self.tell_online(key_id, &device_id, true, Some(known));
+        self.tell_online(key_id, &present.device_id, true, Some(modules));
         self.send_away_again(key_id, session, ctx);
-        self.arrival(key_id, readings)
+        Some(present.arrival(readings))
     }
 
     /// What was said to all, or to this device's connection, while its hello was being saved, is for it too.

@@ -14,16 +14,17 @@ impl Handler<Leave> for RegistryActor {
 
     fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
         let Leave { key_id, session, cause } = leave;
-        if self.connected.get(&key_id).is_none_or(|connected| connected.session != session) {
+        if self.connected.get(&key_id).is_none_or(|connected| connected.present.session != session) {
             return;
         }
-        let Some(gone) = self.connected.remove(&key_id) else { return };
+        let Some(gone) = self.connected.remove(&key_id).map(|connected| connected.present) else { return };
+        gone.leave();
         self.counts.set(Count::Connections, self.connected.len());
         self.tell_online(key_id, &gone.device_id, false, None);
         let (store, updater, now) = (self.store.clone(), self.updater.clone(), self.clock.now());
         if self.joining.contains_key(&gone.device_id) {
             // Its next hello is being saved: a goodbye written now would come behind it.
-            self.leave_unless_back(key_id, gone.device_id, cause, ctx);
+            self.leave_unless_back(key_id, gone.device_id.clone(), cause, ctx);
             let told = async move { updater.send(FleetEvent::Departed(key_id, session)).await };
             ctx.spawn(told.into_actor(self).map(|_, _, _| ()));
             return;
@@ -31,7 +32,7 @@ impl Handler<Leave> for RegistryActor {
         let left = queued(async move { store.leave(key_id, cause, now).await });
         let saved = async move { futures_util::join!(updater.send(FleetEvent::Departed(key_id, session)), left).1 };
         ctx.spawn(saved.into_actor(self).map(move |saved, registry, ctx| {
-            registry.left(key_id, gone.device_id, cause, saved, ctx);
+            registry.left(key_id, gone.device_id.clone(), cause, saved, ctx);
         }));
     }
 }

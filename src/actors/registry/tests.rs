@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use actix::prelude::*;
 
 use super::*;
-use crate::domain::DeviceAuth;
+use crate::domain::{DeviceAuth, Tags};
 use crate::store::StoreConfig;
 
 /// A connection's end, which keeps what it is told.
