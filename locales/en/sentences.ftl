@@ -28,11 +28,14 @@ sentence-because = ({ $why })
 sentence-brake-count = { $failed } failed, and the limit is { $limit }
 sentence-brake-share = { $failed } of { $ended } failed, and the limit is { $share } %
 sentence-brake-stage = in stage { $stage }, { $failed } of { $ended } failed
+sentence-brake-nobody = in stage { $stage }, no terminal was seen to run it well
 sentence-brake-kind = { $n } are { $kind }, and the limit is { $limit }
 sentence-paused-by = paused by { $name }
 sentence-cancelled-by = cancelled by { $name }
 sentence-taken-back-by = taken back by { $name }
 sentence-no-word = no word while { $state }
+sentence-too-slow = its bytes went out too slowly
+sentence-lost-installing = it went away while it installed, and came back without it
 
 ## Why a terminal is not updating
 sentence-why-up-to-date = It runs the version that it should.
@@ -41,6 +44,8 @@ sentence-why-waits-for = All its modules change together or none does, and it wa
 sentence-set-broken = all or nothing, and { $module }: { $why }
 sentence-set-limit = all or nothing asks a device for { $packages } packages at once; { $limit } is too few
 sentence-set-fleet-limit = the server lets { $limit } updates be under way at once, and these are { $packages }
+sentence-taken-back-already = the rollout was taken back, or ended, a moment ago
+sentence-part-ended = the { $part } has ended by a defect: restart the server
 sentence-why-offline = It is offline. It is asked as soon as it comes back.
 sentence-why-not-started = The rollout has not been started.
 sentence-why-awaiting = The rollout waits for a second person to approve it.

@@ -27,11 +27,14 @@ sentence-because = （{ $why }）
 sentence-brake-count = 已有 { $failed } 个失败，上限为 { $limit }
 sentence-brake-share = { $ended } 个中有 { $failed } 个失败，上限为 { $share } %
 sentence-brake-stage = 第 { $stage } 阶段中，{ $ended } 个里有 { $failed } 个失败
+sentence-brake-nobody = 第 { $stage } 阶段中没有终端被确认正常运行新版本
 sentence-brake-kind = { $n } 个为“{ $kind }”，上限为 { $limit }
 sentence-paused-by = 由 { $name } 暂停
 sentence-cancelled-by = 由 { $name } 取消
 sentence-taken-back-by = 由 { $name } 回滚
 sentence-no-word = “{ $state }”时未收到回应
+sentence-too-slow = 数据传输过慢
+sentence-lost-installing = 安装过程中断线，重新上线后没有新版本
 
 ## Why a terminal is not updating
 sentence-why-up-to-date = 已运行应有的版本。
@@ -40,6 +43,8 @@ sentence-why-waits-for = 全部模块须一起更新，正在等待 { $module }�
 sentence-set-broken = 全有或全无，{ $module }：{ $why }
 sentence-set-limit = 全有或全无需要一次向终端推送 { $packages } 个软件包，{ $limit } 太少
 sentence-set-fleet-limit = 服务器同时最多进行 { $limit } 个更新，而这里需要 { $packages } 个
+sentence-taken-back-already = 该升级任务刚刚已被回滚或已结束
+sentence-part-ended = 服务器的一个部分（{ $part }）因程序错误已停止：请重启服务器
 sentence-why-offline = 终端离线，重新上线后会立即下发。
 sentence-why-not-started = 升级任务尚未启动。
 sentence-why-awaiting = 升级任务正在等待另一人批准。

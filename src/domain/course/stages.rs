@@ -49,12 +49,6 @@ impl Course {
         if waiting > 0 {
             return Move::None;
         }
-        Move::Brake(format!("in stage {n}, no terminal was seen to run it well ({})", words(&stage)))
+        Move::Brake(format!("in stage {n}, no terminal was seen to run it well"))
     }
-}
-
-/// How many are in each state, `2 declined, 1 failed`.
-fn words(counts: &Counts) -> String {
-    let named = S::ALL.into_iter().filter(|state| counts.of(*state) > 0 && *state != S::Excluded);
-    named.map(|state| format!("{} {state}", counts.of(state))).collect::<Vec<_>>().join(", ")
 }

@@ -246,6 +246,15 @@ fn sentences_of_the_program_are_said_in_chinese() {
     let words = Words::new(Language::Chinese).unwrap();
     assert_eq!(words.sentence("in stage 1, 1 of 2 failed"), "第 1 阶段中，2 个里有 1 个失败");
     assert_eq!(words.sentence("paused by anna"), "由 anna 暂停");
+    for said in [
+        "in stage 2, no terminal was seen to run it well",
+        "its bytes went out too slowly",
+        "it went away while it installed, and came back without it",
+        "the rollout was taken back, or ended, a moment ago",
+        "the updater has ended by a defect: restart the server",
+    ] {
+        assert_ne!(words.sentence(said), said);
+    }
     assert_eq!(words.sentence("what a device says"), "what a device says");
     let paused = "The rollout is paused (2 failed, and the limit is 2). Resume it to go on.";
     assert_eq!(words.sentence(paused), "升级任务已暂停（已有 2 个失败，上限为 2），继续后才会下发。");

@@ -35,7 +35,7 @@ fn a_stage_that_nobody_took_opens_nothing() {
     let id = w.begin(2, 0, staged());
     w.declines(0);
     w.declines(1);
-    assert_eq!(w.is(id), (RolloutState::Paused, "in stage 1, no terminal was seen to run it well (2 declined)"));
+    assert_eq!(w.is(id), (RolloutState::Paused, "in stage 1, no terminal was seen to run it well"));
     assert_eq!(w.state(id, 5), S::Waiting);
     let effects = w.engine.resume(w.now, id).unwrap();
     w.carry_out(effects);
