@@ -1,4 +1,4 @@
-//! From a package to a folder, durably; what of it is taken is for [`archive`](crate::archive) to say.
+//! From a package to a folder, durably; what of it is taken is for [`crate::archive`] to say.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
