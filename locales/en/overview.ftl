@@ -1,6 +1,6 @@
 # The overview.
 overview-title = Overview
-overview-trouble = The server has trouble writing to its database: <span class="text">{ $why }</span>
+overview-trouble = The server cannot do all of its work just now: <span class="text">{ $why }</span>
 overview-warning = The database: <span class="text">{ $why }</span>
 overview-empty = No terminals yet
 overview-step-add-admin = <strong>Add a terminal.</strong> <a href="/enrol">Create an enrolment token</a>, then run the agent on the terminal:

@@ -1,6 +1,6 @@
 # 总览。
 overview-title = 总览
-overview-trouble = 服务器写入数据库时出现问题：<span class="text">{ $why }</span>
+overview-trouble = 服务器目前无法完成全部工作：<span class="text">{ $why }</span>
 overview-warning = 数据库：<span class="text">{ $why }</span>
 overview-empty = 还没有终端
 overview-step-add-admin = <strong>添加终端。</strong><a href="/enrol">创建注册令牌</a>，然后在终端上运行代理程序：

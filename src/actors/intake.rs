@@ -133,3 +133,27 @@ impl Intake {
         self.waiting.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn pending(acks: &Acks) -> Pending {
+        let report = serde_json::from_str(r#"{"timestamp":"2026-11-22T08:48:00.000Z"}"#).unwrap();
+        let (key_id, device_id) = (KeyId(1), "t-1".parse().unwrap());
+        Pending { key_id, device_id, report, received_at: Timestamp::UNIX_EPOCH, acks: acks.clone(), bytes: 1 }
+    }
+
+    #[test]
+    fn one_whose_connection_ends_while_it_waits_waits_no_longer() {
+        let ((intake, _queue), (acks, _acked)) = (Intake::new(1, 10), mpsc::unbounded_channel());
+        intake.offer(pending(&acks)).unwrap();
+        let mut put = Box::pin(intake.put(pending(&acks)));
+        assert!(put.as_mut().now_or_never().is_none());
+        assert_eq!(intake.waiting(), 1);
+        drop(put);
+        assert_eq!(intake.waiting(), 0);
+    }
+}

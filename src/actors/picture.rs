@@ -32,25 +32,29 @@ pub struct Picture {
     pub transfers_too_slow: u64,
     /// Reports that could not be stored, whatever was tried, and were not acknowledged.
     pub reports_unstorable: u64,
-    /// Why the server is not fit for work just now; see [`Fleet::trouble`].
+    /// Why the server is not fit for work just now; see [`Fleet::ended_part`] and [`Fleet::trouble`].
     pub trouble: Option<String>,
     /// What the database's settings put at risk.
     pub warnings: Vec<String>,
 }
 
 impl Fleet {
-    /// Why reports can't be written just now, or which part of the server has ended by a defect.
+    /// Why reports can't be written just now.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
+        self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    /// Which part of the server has ended by a defect, and what to do.
+    #[must_use]
+    pub fn ended_part(&self) -> Option<String> {
         let parts = [
             ("registry", self.registry.connected()),
             ("updater", self.updater.connected()),
             ("status logger", self.logger.connected() && !self.intake.is_closed()),
         ];
-        if let Some((part, _)) = parts.iter().find(|(_, lives)| !lives) {
-            return Some(format!("the {part} has ended by a defect: restart the server"));
-        }
-        self.logger_state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+        let ended = parts.iter().find(|(_, lives)| !lives);
+        ended.map(|(part, _)| format!("the {part} has ended by a defect: restart the server"))
     }
 
     /// What the actors are at.
@@ -76,7 +80,7 @@ impl Fleet {
             clone_alarms: self.counts.get(Count::Clones),
             transfers_too_slow: self.counts.get(Count::SlowTransfer),
             reports_unstorable: self.counts.get(Count::Unstorable),
-            trouble: self.trouble(),
+            trouble: self.ended_part().or_else(|| self.trouble()),
             warnings: self.warnings().to_vec(),
         }
     }

@@ -170,40 +170,30 @@ pub(super) async fn write_down(
         (false, false, Some(_)) => RolloutState::Scheduled,
         (false, false, None) => RolloutState::Running,
     };
-    write_plan(store, &request, planned, now, state).await
+    let (new, draft) = draft(store, &request, planned, now, state, None).await?;
+    let id = store.create_rollout(new).await?;
+    Ok(draft.written(id))
 }
 
-/// A rollout that is planned and not written down yet.
+/// What a rollout begins with, once it is on disk.
 pub(super) struct Draft {
-    pub new: NewRollout,
     open: OpenCourse,
     away: Vec<(KeyId, Timestamp)>,
     readings: HashMap<KeyId, Readings>,
 }
 
 impl Draft {
-    /// As it is on disk under this id.
+    /// It is on disk under this id.
     pub fn written(self, id: RolloutId) -> Ready {
-        let Self { mut open, away, readings, .. } = self;
+        let Self { mut open, away, readings } = self;
         open.rollout.id = id;
         open.rows.iter_mut().for_each(|row| row.rollout = id);
         Ready { open, away, readings }
     }
 }
 
-async fn write_plan(
-    store: &Store,
-    request: &RolloutRequest,
-    planned: Planned,
-    now: Timestamp,
-    state: RolloutState,
-) -> Result<Ready, RolloutError> {
-    let draft = draft(store, request, planned, now, state, None).await?;
-    let id = store.create_rollout(draft.new.clone()).await?;
-    Ok(draft.written(id))
-}
-
-/// What is to be written down of a plan. `takes_back`: the rollout that it is the way back of.
+/// What is to be written down of a plan, and what it begins with then. `takes_back`: the rollout that it is the way
+/// back of.
 pub(super) async fn draft(
     store: &Store,
     request: &RolloutRequest,
@@ -211,7 +201,7 @@ pub(super) async fn draft(
     now: Timestamp,
     state: RolloutState,
     takes_back: Option<RolloutId>,
-) -> Result<Draft, RolloutError> {
+) -> Result<(NewRollout, Draft), RolloutError> {
     let Planned { plan, releases, away } = planned;
     let rows = plan.assignments(now);
     let exclusions = plan.exclusions(&releases, now);
@@ -239,7 +229,7 @@ pub(super) async fn draft(
     // Before it is written down: what is on disk is taken in hand, whatever else can't be read.
     let readings = readings(store, &request.policy, &rows, &away).await?;
     let open = OpenCourse { rollout: rollout.clone(), rows, tallies, turns, recent_starts: Vec::new() };
-    Ok(Draft { new: NewRollout { rollout, assignments }, open, away, readings })
+    Ok((NewRollout { rollout, assignments }, Draft { open, away, readings }))
 }
 
 /// What the devices of these rows reported last, where a policy asks for that: nobody has watched them so far.

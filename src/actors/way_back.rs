@@ -8,7 +8,7 @@ use crate::domain::{
     AssignmentState, DeviceId, ModuleName, Policy, Release, RolloutId, RolloutRequest, RolloutState, Target, Timestamp,
     Version,
 };
-use crate::store::{Changed, Store};
+use crate::store::{Changed, NewRollout, Store};
 
 /// A way back that is on disk.
 pub(super) struct WayBack {
@@ -28,7 +28,7 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
     }
     let mut left: BTreeMap<String, u64> = BTreeMap::new();
     let groups = group(store.changed_by(id).await?, &mut left);
-    let mut drafts: Vec<Draft> = Vec::new();
+    let (mut new, mut drafts): (Vec<NewRollout>, Vec<Draft>) = Default::default();
     for (packages, devices) in groups {
         let releases = match releases(store, &packages).await? {
             Ok(releases) => releases,
@@ -48,7 +48,9 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
             candidate.quarantined.clear();
         }
         let planned = plan_over(&request, releases, candidates)?;
-        drafts.push(draft(store, &request, planned, now, RolloutState::Running, Some(id)).await?);
+        let (rollout, draft) = draft(store, &request, planned, now, RolloutState::Running, Some(id)).await?;
+        new.push(rollout);
+        drafts.push(draft);
     }
     if drafts.is_empty() {
         let why: Vec<String> = left.iter().map(|(reason, n)| format!("{n}: {reason}")).collect();
@@ -59,7 +61,7 @@ pub(super) async fn prepare(store: &Store, id: RolloutId, by: &str, now: Timesta
         return Err(RolloutError::Invalid(vec![FieldError { field: "rollout".to_owned(), message }]));
     }
     (rollout.state, rollout.why, rollout.ended_at) = (RolloutState::RolledBack, Some(why(by)), Some(now));
-    let written = store.take_back(rollout, drafts.iter().map(|draft| draft.new.clone()).collect()).await?;
+    let written = store.take_back(rollout, new).await?;
     let Some(ids) = written else {
         return Err(RolloutError::Conflict("the rollout was taken back, or ended, a moment ago".to_owned()));
     };

@@ -6,8 +6,8 @@
 //! - [`link`], with [`backoff`] and [`token`]: the one connection.
 //! - [`telemetry`], with [`gauges`], [`gpsd`] and [`phase`]: what a report says, and when; [`outbox`] keeps it until it is acknowledged.
 //! - [`updates`]: answers offers and drives [`machine`], the pure state machine of one install; [`compare`] says what is
-//!   wanted, [`trust`] whether it is believed, [`room`] whether it fits, [`download`] takes bytes in, [`install`] carries the acts out with [`unpack`], [`tree`], [`module_dir`]
-//!   and [`hooks`], [`journal`] remembers, [`recovery`] asks the disk where it cannot.
+//!   wanted, [`trust`] whether it is believed, [`room`] whether it fits, [`download`] takes bytes in,
+//!   [`install`] carries the acts out with [`unpack`], [`tree`], [`module_dir`] and [`hooks`], [`journal`] remembers, [`recovery`] asks the disk where it cannot.
 //! - [`durable`] and [`clock`] below all of them.
 //!
 //! What holds, and its tests:

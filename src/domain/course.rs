@@ -102,8 +102,8 @@ pub(super) struct Course {
     /// Failures from before an admin let the rollout go on, in all and by state.
     forgiven: u64,
     forgiven_of_kind: [u64; S::ALL.len()],
-    /// The stage that was the last open one when an admin let the rollout go on: nobody of it must have been verified.
-    forgiven_stage: Option<u32>,
+    /// How many of the last open stage had ended without being verified when an admin let the rollout go on.
+    forgiven_in_stage: u64,
 }
 
 impl Course {
@@ -129,7 +129,7 @@ impl Course {
             wake_of: HashMap::new(),
             forgiven: 0,
             forgiven_of_kind: [0; S::ALL.len()],
-            forgiven_stage: None,
+            forgiven_in_stage: 0,
         };
         for (stage, counts) in tallies {
             if let Some(tally) = course.tallies.get_mut(stage as usize) {

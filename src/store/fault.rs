@@ -19,12 +19,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it may come from what was to be written. Not so where a disk, a lock or the rights to a file stand in
-    /// the way: then the same can be written later.
+    /// Whether it may come from what was to be written. Not so where the place has a remedy: then the same can be
+    /// written later.
     #[must_use]
     pub fn may_be_the_data(&self) -> bool {
-        let Self::Unavailable(why) = self else { return true };
-        !["full", "locked", "readonly", "I/O"].iter().any(|of_the_place| why.contains(of_the_place))
+        !matches!(self, Self::Unavailable(why) if remedy(why).is_some())
     }
 }
 
@@ -89,11 +88,16 @@ fn from_message(message: &str) -> StoreError {
     if message.contains("malformed") || message.contains("not a database") {
         return StoreError::Corrupt(message.to_owned());
     }
-    let remedy = match message {
-        m if m.contains("disk is full") || m.contains("is full") => "; free some disk space",
-        m if m.contains("locked") => "; another program holds it",
-        m if m.contains("readonly") => "; check who may write to the data folder",
-        _ => "",
-    };
-    StoreError::Unavailable(format!("{message}{remedy}"))
+    StoreError::Unavailable(format!("{message}{}", remedy(message).unwrap_or_default()))
+}
+
+/// What to do where a disk, a lock or the rights to a file stand in the way.
+fn remedy(message: &str) -> Option<&'static str> {
+    match message {
+        m if m.contains("disk is full") || m.contains("is full") => Some("; free some disk space"),
+        m if m.contains("locked") => Some("; another program holds it"),
+        m if m.contains("readonly") => Some("; check who may write to the data folder"),
+        m if m.contains("I/O error") => Some("; check the disk"),
+        _ => None,
+    }
 }

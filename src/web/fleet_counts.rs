@@ -3,9 +3,8 @@
 //! A small fleet is counted for every page. Counting a large one takes longer than a page may: such pages are given
 //! the last count, with its age, while the next is made beside them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web;
 use tracing::warn;
@@ -35,30 +34,16 @@ pub struct Counted {
     pub tags: Vec<(String, String)>,
     /// The newest, with the sum of their assignments.
     pub rollouts: Vec<RolloutSummary>,
-    made: Instant,
-    took: Duration,
 }
 
 /// One for all workers.
 #[derive(Debug, Default)]
 pub struct FleetCounts {
-    kept: Mutex<Option<Arc<Counted>>>,
-    busy: AtomicBool,
     whole: Kept<(), Arc<Counted>>,
     modules: Kept<(), Arc<Vec<ModuleSummary>>>,
     /// Devices that fit a filter, by its text; empty: all.
     fitting: Kept<String, u64>,
     progress: Kept<RolloutId, Arc<Progress>>,
-}
-
-impl FleetCounts {
-    fn kept(&self) -> Option<Arc<Counted>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn keep(&self, counted: &Arc<Counted>) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted.clone());
-    }
 }
 
 /// How far a rollout is.
@@ -86,24 +71,22 @@ pub fn limits(state: &WebState) -> AttentionLimits {
 /// # Errors
 /// Those of the store.
 pub async fn counted(state: &web::Data<WebState>) -> Result<Arc<Counted>, StoreError> {
-    let Some(kept) = state.counts.kept() else { return count(state).await };
-    let age = kept.made.elapsed();
-    if age < kept.took * GOOD_FOR {
-        return Ok(kept);
+    let Some(last) = state.counts.whole.last(()) else { return count(state).await };
+    if last.age < last.took * GOOD_FOR {
+        return Ok(last.answer);
     }
-    if kept.took < SLOW || age > OLDEST {
+    if last.took < SLOW || last.age > OLDEST {
         return count(state).await;
     }
-    if !state.counts.busy.swap(true, Ordering::AcqRel) {
+    if !last.is_worked_out {
         let state = state.clone();
         actix_web::rt::spawn(async move {
             if let Err(error) = count(&state).await {
                 warn!(%error, "the fleet could not be counted; pages show the last count");
             }
-            state.counts.busy.store(false, Ordering::Release);
         });
     }
-    Ok(kept)
+    Ok(last.answer)
 }
 
 /// Modules with their packages and with the devices that run them.
@@ -156,7 +139,7 @@ async fn count(state: &WebState) -> Result<Arc<Counted>, StoreError> {
 }
 
 async fn count_now(state: &WebState) -> Result<Arc<Counted>, StoreError> {
-    let (at, made) = (state.clock.now(), Instant::now());
+    let at = state.clock.now();
     let (fleet, modules, tags, rollouts) = futures_util::try_join!(
         state.store.fleet_state(at, limits(state)),
         state.store.modules(),
@@ -165,7 +148,5 @@ async fn count_now(state: &WebState) -> Result<Arc<Counted>, StoreError> {
     )?;
     // The first page needs no place, so that none can be wrong.
     let rollouts = rollouts.map(|page| page.items).unwrap_or_default();
-    let counted = Arc::new(Counted { at, fleet, modules, tags, rollouts, made, took: made.elapsed() });
-    state.counts.keep(&counted);
-    Ok(counted)
+    Ok(Arc::new(Counted { at, fleet, modules, tags, rollouts }))
 }

@@ -19,8 +19,8 @@ pub async fn alive() -> Answer {
     Ok(HttpResponse::Ok().json(json!({"status": "alive"})))
 }
 
-/// `GET /readyz`: the database takes writes, reports get on disk, and the disk has room. What the database's settings
-/// put at risk is said as `warnings`, and is no reason to send nobody here.
+/// `GET /readyz`: every part of the server lives, the database takes writes, reports get on disk, and the disk has
+/// room. What the database's settings put at risk is said as `warnings`, and is no reason to send nobody here.
 ///
 /// # Errors
 /// 503 that says what is missing.
@@ -30,6 +30,9 @@ pub async fn ready(state: web::Data<WebState>) -> Answer {
         Ok(Ok(())) => {}
         Ok(Err(error)) => wrong.push(("database", error.to_string())),
         Err(_) => wrong.push(("database", format!("no answer in {} s", DATABASE_ANSWERS_WITHIN.as_secs()))),
+    }
+    if let Some(ended) = state.fleet.ended_part() {
+        wrong.push(("server", ended));
     }
     if let Some(trouble) = state.fleet.trouble() {
         wrong.push(("reports", trouble));

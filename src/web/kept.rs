@@ -32,6 +32,17 @@ struct Known<V> {
     took: Duration,
 }
 
+/// An answer that may be old.
+#[derive(Debug)]
+pub struct Last<V> {
+    pub answer: V,
+    /// Since when it was worked out, and how long that took.
+    pub age: Duration,
+    pub took: Duration,
+    /// Whether it is being worked out anew.
+    pub is_worked_out: bool,
+}
+
 impl<K, V> Default for Kept<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
@@ -57,6 +68,13 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
             Some(known) => Ok(known.answer),
             None => question.answer(Instant::now(), work).await,
         }
+    }
+
+    /// The newest answer, however old it is; `None` before the first.
+    pub fn last(&self, question: K) -> Option<Last<V>> {
+        let question = self.question(question);
+        let Known { answer, begun, took } = question.newest()?;
+        Some(Last { answer, age: begun.elapsed(), took, is_worked_out: question.work.try_lock().is_err() })
     }
 
     fn question(&self, question: K) -> Arc<Question<V>> {

@@ -35,12 +35,7 @@ async fn rollback_is_refused_even_where_the_server_allows_it_and_a_new_counter_m
     let reply = scene.offer(&old, &manifest_signed(&old, 4)).await;
     scene.refused(&reply, "rollback");
     // Neither a restart of the agent nor a new connection makes it forget.
-    let Scene { bench, agent, .. } = scene;
-    agent.stop();
-    let agent = bench.start();
-    let (session, hello) = bench.welcome().await;
-    let nonce = hello["nonce"].as_str().unwrap().to_owned();
-    let mut scene = Scene { bench, agent, session, nonce };
+    let mut scene = scene.restarted().await;
     let reply = scene.offer(&old, &manifest_signed(&old, 4)).await;
     scene.refused(&reply, "rollback");
     assert_eq!(scene.install(&old, &manifest_signed(&old, 6)).await["outcome"], "installed");

@@ -128,6 +128,16 @@ impl Scene {
         scene
     }
 
+    /// The same device after its agent was stopped and started.
+    pub async fn restarted(self) -> Self {
+        let Self { bench, agent, .. } = self;
+        agent.stop();
+        let agent = bench.start();
+        let (session, hello) = bench.welcome().await;
+        let nonce = hello["nonce"].as_str().unwrap().to_owned();
+        Self { bench, agent, session, nonce }
+    }
+
     /// Offers what the list says, with a freshness that an online key signed.
     pub async fn ask(&mut self, offers: Vec<Value>, freshness: Option<Signed>) -> Value {
         let mut request = json!({"type":"update_list","rollout_id":7,"update_list":offers});

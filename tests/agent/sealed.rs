@@ -40,12 +40,7 @@ async fn an_old_version_that_was_changed_is_gone_back_to_and_told() {
     assert!(!result["error"].as_str().unwrap().contains("signed"), "{result}");
     std::fs::write(old.join("etc/conf"), "a=2").unwrap();
     // Also an agent that was started again knows what was signed.
-    let Scene { bench, agent, .. } = scene;
-    agent.stop();
-    let agent = bench.start();
-    let (session, hello) = bench.welcome().await;
-    let nonce = hello["nonce"].as_str().unwrap().to_owned();
-    let mut scene = Scene { bench, agent, session, nonce };
+    let mut scene = scene.restarted().await;
     let result = install(&mut scene, "1.3.0", 7).await;
     assert_eq!(result["outcome"], "rolled_back", "{result}");
     let error = result["error"].as_str().unwrap();

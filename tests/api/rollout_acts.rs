@@ -47,6 +47,25 @@ fn a_rollout_is_taken_back_to_what_each_device_ran_before() {
 }
 
 #[test]
+fn of_two_who_take_a_rollout_back_at_once_one_does() {
+    let app = spawn_app();
+    let token = app.token(Role::Operator);
+    let mut device = two_versions(&app, &token);
+    let path = start(&app, &token, &json!({"health_window_s": 0}));
+    device.update();
+    device.hello(&[("app1", "2")]);
+    until(&app, &token, &path, |rollout| rollout["counts"]["verified"] == 1);
+    let take_back = || app.json("POST", &format!("{path}/rollback"), &token, &json!({})).status;
+    let mut answers = std::thread::scope(|scope| {
+        [scope.spawn(take_back), scope.spawn(take_back)].map(|answer| answer.join().unwrap())
+    });
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 409]);
+    let rollouts = app.get("/api/v1/rollouts", &token).expect(200).json();
+    assert_eq!(rollouts["items"].as_array().unwrap().len(), 2, "{rollouts:#}");
+}
+
+#[test]
 fn what_cannot_go_back_is_said_and_nothing_changes() {
     let app = spawn_app();
     let token = app.token(Role::Operator);

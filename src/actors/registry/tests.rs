@@ -1,5 +1,3 @@
-use std::sync::Mutex;
-
 use actix::prelude::*;
 
 use super::*;
@@ -7,8 +5,7 @@ use crate::domain::{DeviceAuth, Tags};
 use crate::store::StoreConfig;
 
 /// A connection's end, which keeps what it is told.
-#[derive(Clone, Default)]
-struct Door(Arc<Mutex<Vec<u16>>>);
+struct Door(mpsc::UnboundedSender<u16>);
 
 impl Actor for Door {
     type Context = Context<Self>;
@@ -19,7 +16,7 @@ impl Handler<ToDevice> for Door {
 
     fn handle(&mut self, message: ToDevice, _: &mut Self::Context) {
         if let ToDevice::Close { code, .. } = message {
-            self.0.lock().unwrap().push(code);
+            self.0.send(code).unwrap();
         }
     }
 }
@@ -42,33 +39,22 @@ impl Bench {
         Self { store, registry, events, _dir: dir }
     }
 
-    /// A hello of this device on a connection of its own.
-    fn comes(&self, name: &str) -> (actix::dev::Request<RegistryActor, Join>, Door) {
-        let door = Door::default();
+    /// A hello of this device on a connection of its own, and the codes of the closes that the connection is told.
+    fn comes(&self, name: &str) -> (actix::dev::Request<RegistryActor, Join>, mpsc::UnboundedReceiver<u16>) {
+        let (door, told) = mpsc::unbounded_channel();
         let join = Join {
             device_id: name.parse().unwrap(),
             auth: DeviceAuth::Open,
             hello: Told::default(),
-            door: door.clone().start().recipient(),
+            door: Door(door).start().recipient(),
         };
-        (self.registry.send(join), door)
+        (self.registry.send(join), told)
     }
 
     fn goes(&self, seat: &Seat) {
         let Seat { key_id, session, cause, .. } = *seat;
         self.registry.try_send(Leave { key_id, session, cause }).unwrap();
     }
-}
-
-async fn told(door: &Door) -> Vec<u16> {
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let told = door.0.lock().unwrap().clone();
-        if !told.is_empty() {
-            return told;
-        }
-    }
-    Vec::new()
 }
 
 #[actix::test]
@@ -94,24 +80,25 @@ async fn a_goodbye_is_saved_before_the_hello_that_comes_after_it() {
 async fn who_is_to_go_while_its_hello_is_being_saved_goes() {
     let bench = Bench::new();
     let seat = bench.comes("t-1").0.await.unwrap().unwrap().seat;
-    let (back, door) = bench.comes("t-1");
-    let (key_id, code, reason) = (seat.key_id, close::REVOKED, "revoked".to_owned());
-    bench.registry.try_send(Disconnect { key_id, code, reason }).unwrap();
-    let _seat = back.await.unwrap().unwrap();
-    assert_eq!(told(&door).await, [close::REVOKED]);
+    let (back, mut told) = bench.comes("t-1");
+    let disconnect = |code| Disconnect { key_id: seat.key_id, code, reason: String::new() };
+    bench.registry.try_send(disconnect(close::REVOKED)).unwrap();
+    let _back = back.await.unwrap().unwrap();
+    assert_eq!(told.recv().await, Some(close::REVOKED));
 
-    let (joined, door) = bench.comes("t-1");
-    let _seat = joined.await.unwrap().unwrap();
-    assert!(told(&door).await.is_empty(), "the next hello is judged by itself");
+    let (again, mut told) = bench.comes("t-1");
+    let _again = again.await.unwrap().unwrap();
+    bench.registry.try_send(disconnect(close::POLICY)).unwrap();
+    assert_eq!(told.recv().await, Some(close::POLICY), "the next hello was judged by itself");
 }
 
 #[actix::test]
 async fn who_comes_while_the_server_ends_is_sent_away_like_all() {
     let bench = Bench::new();
-    let (joined, door) = bench.comes("t-1");
+    let (joined, mut told) = bench.comes("t-1");
     bench.registry.try_send(Drain { window_s: 30 }).unwrap();
     let _seat = joined.await.unwrap().unwrap();
-    assert_eq!(told(&door).await, [close::RESTART]);
+    assert_eq!(told.recv().await, Some(close::RESTART));
 }
 
 #[actix::test]

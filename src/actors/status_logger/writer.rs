@@ -23,10 +23,10 @@ const MOST_REPORTS: usize = 4000;
 /// ... and to so many bytes as they came: written out they are at most four times as long (`1E9` becomes
 /// `1000000000.0`), and the log looks that far back for the end of a group.
 const MOST_BYTES: usize = 4 << 20;
-/// Reports taken from the queue at once: with the longest messages 2 MiB.
-const TAKE: usize = 32;
 /// ... or is this old.
 const RIPE_AFTER: Duration = Duration::from_millis(50);
+/// Reports taken from the queue at once: with the longest messages 2 MiB.
+const TAKE: usize = 32;
 
 /// The pause after a group that could not be written, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(200);

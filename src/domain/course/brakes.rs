@@ -12,7 +12,13 @@ impl Course {
         let counts = self.counts();
         self.forgiven = counts.sum(S::is_failure);
         self.forgiven_of_kind = S::ALL.map(|kind| counts.of(kind));
-        self.forgiven_stage = self.rollout.open_stages.checked_sub(1);
+        self.forgiven_in_stage = self.open_stage_in_vain();
+    }
+
+    /// How many of the last open stage ended, and not as verified.
+    pub(super) fn open_stage_in_vain(&self) -> u64 {
+        let open = self.rollout.open_stages.checked_sub(1).and_then(|open| self.tallies.get(open as usize));
+        open.map_or(0, |stage| stage.sum(|s| s.is_final() && !matches!(s, S::Verified | S::Excluded)))
     }
 
     /// Some of what was forgiven has become open again.

@@ -16,6 +16,7 @@ impl Course {
     pub fn open_stage(&mut self, step: &mut Step) -> Vec<KeyId> {
         let stage = self.rollout.open_stages;
         self.rollout.open_stages += 1;
+        self.forgiven_in_stage = 0;
         step.effects.save_rollout(&self.rollout);
         let in_stage = |rows: &Vec<Assignment>| rows.iter().any(|row| row.stage == stage);
         self.rows.iter().filter(|(_, rows)| in_stage(rows)).map(|(key, _)| *key).collect()
@@ -42,12 +43,13 @@ impl Course {
             let ended = self.counts().sum(|s| s.is_final() && s != S::Excluded);
             return if ended > 0 { Move::Complete } else { Move::None };
         }
-        if verified > 0 || stage.sum(|s| s != S::Excluded) == 0 || self.forgiven_stage == Some(open) {
-            return Move::OpenStage;
-        }
-        // Nobody of this stage could be reached, or nobody took it: it proves nothing, so the next stays shut.
-        if waiting > 0 {
+        // Nobody of this stage could be reached: it proves nothing, so the next stays shut.
+        if verified == 0 && waiting > 0 {
             return Move::None;
+        }
+        // Nor does one that nobody took, unless an admin knew and let it go on.
+        if verified > 0 || self.open_stage_in_vain() <= self.forgiven_in_stage {
+            return Move::OpenStage;
         }
         Move::Brake(format!("in stage {n}, no terminal was seen to run it well"))
     }

@@ -262,7 +262,10 @@ impl Engine {
         if matches!(course.rollout.target, Target::DeviceIds(_) | Target::Static(_)) {
             return;
         }
-        let newcomers: Vec<KeyId> = self.online.keys().copied().filter(|key| !course.is_member(*key)).collect();
+        let is_new = |(key, known): &(&KeyId, &Known)| {
+            !course.is_member(**key) && course.rollout.target.includes(&known.subject())
+        };
+        let newcomers: Vec<KeyId> = self.online.iter().filter(is_new).map(|(key, _)| *key).collect();
         for key in newcomers {
             self.join(step, key);
             self.touch_everywhere(step.now, key);

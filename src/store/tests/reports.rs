@@ -1,3 +1,5 @@
+use diesel::RunQueryDsl as _;
+
 use super::*;
 
 async fn record_all(store: &Store, reports: Vec<StatusRecord>) {
@@ -131,5 +133,41 @@ fn what_is_no_number_is_stored_as_nothing() {
         let samples = store.history(key, at(0), at(9), 0).await.unwrap();
         assert_eq!((samples[0].1.cpu_utilization, samples[0].1.speed), (None, Some(f64::MAX)));
         assert!(store.device_by_key(key).await.unwrap().unwrap().status.is_some());
+    });
+}
+
+#[test]
+fn what_is_too_long_for_one_statement_is_written_in_several() {
+    on_each_database(|store| async move {
+        let (mut keys, mut reports) = (Vec::new(), Vec::new());
+        for n in 0..100 {
+            let key = joined(&store, &format!("t-{n}"), &[], 0).await;
+            // Together longer than a MariaDB server takes at once by default, 16 MiB.
+            let mut long = report(30, 10.0);
+            long.weather = Some("x".repeat(200_000).into());
+            reports.push(StatusRecord::new(key, &long, at(31)));
+            keys.push(key);
+        }
+        record_all(&store, reports).await;
+        for key in keys {
+            let status = store.device_by_key(key).await.unwrap().unwrap().status.unwrap();
+            assert_eq!(status.report.weather.unwrap().as_str().unwrap().len(), 200_000);
+        }
+    });
+}
+
+#[test]
+fn a_run_that_cannot_be_read_keeps_no_other_from_it() {
+    on_each_database(|store| async move {
+        let (one, other) = (joined(&store, "t-1", &[], 0).await, joined(&store, "t-2", &[], 0).await);
+        let mut set = SeqSet::default();
+        set.insert(4);
+        let runs = vec![(one, BootId::default(), set.clone()), (other, BootId::default(), set.clone())];
+        store.record(RecordBatch { runs, ..RecordBatch::default() }).await.unwrap();
+        let spoil = format!("UPDATE report_runs SET ranges = 'no numbers' WHERE key_id = {}", one.0);
+        store.write(move |db| Ok(diesel::sql_query(spoil.as_str()).execute(db)?)).await.unwrap();
+        let found = store.runs(vec![(one, BootId::default()), (other, BootId::default())]).await.unwrap();
+        assert_eq!(found[&(one, BootId::default())], SeqSet::default());
+        assert_eq!(found[&(other, BootId::default())], set);
     });
 }

@@ -261,3 +261,23 @@ async fn what_became_of_it(store: &Store, id: RolloutId, app: &ModuleName, keys:
     assert_eq!(store.prune_rollout_history(at(41)).await.unwrap(), 1);
     assert_eq!(store.assignment_history(keys[0], None).await.unwrap(), []);
 }
+
+#[test]
+fn a_rollout_is_taken_back_with_all_of_its_way_back_or_not_at_all() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[("app1", "1")], 0).await;
+        let (there, gone) = (added(&store, "app1", "1").await, added(&store, "app2", "1").await);
+        let id = store.create_rollout(new_rollout(&[&there], &[key])).await.unwrap();
+        store.delete_package(&gone.name, &gone.version).await.unwrap();
+        let rollout = || async { store.rollout(id).await.unwrap().unwrap().rollout };
+        let old = Rollout { state: RolloutState::RolledBack, ..rollout().await };
+        let half = vec![new_rollout(&[&there], &[key]), new_rollout(&[&gone], &[key])];
+        store.take_back(old.clone(), half).await.unwrap_err();
+        assert_eq!(rollout().await.state, RolloutState::Running);
+        assert_eq!(store.rollouts(None, 10).await.unwrap().unwrap().items.len(), 1, "and nothing of the way back");
+        let whole = vec![new_rollout(&[&there], &[key])];
+        assert_eq!(store.take_back(old.clone(), whole.clone()).await.unwrap().unwrap().len(), 1);
+        assert_eq!(rollout().await.state, RolloutState::RolledBack);
+        assert_eq!(store.take_back(old, whole).await.unwrap(), None, "a second time");
+    });
+}

@@ -30,9 +30,8 @@ pub async fn state(state: web::Data<WebState>, _: Viewer, params: Params) -> Ans
     })))
 }
 
-/// `GET /api/v1/fleet/course?from=&limit=&after=`: devices and those online, every five minutes; of the last day when nothing is
-/// said. At most 31 days back. All of
-/// them when no `limit` is given.
+/// `GET /api/v1/fleet/course?from=&limit=&after=`: devices and those online, every five minutes; of the last day when
+/// nothing is said. At most 31 days back. All of them when no `limit` is given.
 ///
 /// # Errors
 /// 422

@@ -90,7 +90,8 @@ async fn page(state: &WebState, pairs: &Pairs) -> Result<GroupsPage, ApiError> {
     Ok(GroupsPage { groups, name: Field::typed(pairs, "name"), filter, fault: typed.fault, fitting })
 }
 
-/// `POST /groups`: `name`, `filter`, and `count` to be told only how many fit, without the groups with `part=counts`; `from` where it is not this page.
+/// `POST /groups`: `name`, `filter`, and `count` to be told only how many fit, without the groups with `part=counts`;
+/// `from` where it is not this page.
 ///
 /// # Errors
 /// 422 for a name or a filter that can't be, said at its field.

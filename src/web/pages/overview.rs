@@ -189,7 +189,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         attention,
         day: Day::new(&course, FleetPoint { at: now, online: fleet.online, devices: fleet.devices }),
         activity: activity(rollouts, &packages, &newest),
-        trouble: state.fleet.trouble().as_deref().map(shown),
+        trouble: state.fleet.ended_part().or_else(|| state.fleet.trouble()).as_deref().map(shown),
         warnings: state.fleet.warnings().to_vec(),
         server_url: server_url(&request, &state),
     };

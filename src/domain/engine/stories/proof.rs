@@ -43,6 +43,19 @@ fn a_stage_that_nobody_took_opens_nothing() {
 }
 
 #[test]
+fn a_pause_before_a_stage_has_proved_anything_forgives_it_nothing() {
+    let mut w = world(0..8);
+    let id = w.begin(2, 0, staged());
+    w.declines(0);
+    let effects = w.engine.pause(w.now, id, "lunch".into()).unwrap();
+    w.carry_out(effects);
+    let effects = w.engine.resume(w.now, id).unwrap();
+    w.carry_out(effects);
+    w.declines(1);
+    assert_eq!((w.is(id).0, w.state(id, 5)), (RolloutState::Paused, S::Waiting));
+}
+
+#[test]
 fn the_share_is_looked_at_before_those_who_were_away_are_asked() {
     let mut w = world(0..7);
     let id = w.begin(2, 0, Policy { max_failure_percent: 20, ..policy() });
