@@ -32,17 +32,17 @@ fn a_device_that_talks_too_much_is_read_more_slowly_and_loses_nothing() {
 #[test]
 fn a_device_that_sends_days_of_reports_at_once_is_read_to_the_end() {
     let server = serve_with(|config| {
-        config.limits.messages_per_s = 10;
-        config.limits.messages_burst = 10;
+        config.limits.messages_per_s = 15;
+        config.limits.messages_burst = 15;
     });
     let mut peer = Peer::welcomed(server.address, "t-1");
     let run = "b".repeat(36);
-    for seq in 1..=300 {
+    for seq in 1..=420 {
         let report = format!(r#"{{"device_id":"t-1","timestamp":{seq},"boot_id":"{run}","seq":{seq}}}"#);
         peer.frame(TEXT, report.as_bytes());
     }
-    while peer.said()["seq"] != 300 {}
-    assert_eq!(server.metric("fleetward_reports_stored_total"), 300.0);
+    while peer.said()["seq"] != 420 {}
+    assert_eq!(server.metric("fleetward_reports_stored_total"), 420.0);
 }
 
 #[test]
