@@ -114,6 +114,12 @@ impl ApiError {
         Self { fields, ..Self::invalid(sentences.join("; ")) }
     }
 
+    /// Whether its message says no more than those of its fields.
+    #[must_use]
+    pub fn is_of_its_fields(&self) -> bool {
+        !self.fields.is_empty() && Self::of_fields(self.fields.clone()).message == self.message
+    }
+
     /// 429
     #[must_use]
     pub fn too_many(message: impl Into<String>, retry_after_s: u32) -> Self {

@@ -107,3 +107,12 @@ fn a_maintenance_window_and_the_title_of_an_error_are_in_the_pages_language() {
     let page = app.send("GET", "/packages?module=app1&after=nowhere", &headers, Vec::new()).expect(422).text();
     assert!(page.contains("<h1>提交的内容有误</h1>"), "{page}");
 }
+
+#[test]
+fn a_page_about_a_field_says_what_is_wrong_in_its_language_and_not_what_programs_call_the_field() {
+    let app = spawn_app();
+    let auth = bearer(&app.token(Role::Viewer));
+    let headers = [("accept-language", "zh"), ("accept", "text/html"), ("authorization", auth.as_str())];
+    let page = app.send("GET", "/devices?after=nonsense", &headers, Vec::new()).expect(422).text();
+    assert!(!page.contains("after:") && !page.contains("this list has no such place"), "{page}");
+}

@@ -65,9 +65,9 @@ pub fn said(request: &HttpRequest, error: ApiError) -> ApiError {
     let sentence = |text: &str| templates.sentence(language, text);
     let fields: BTreeMap<String, String> =
         error.fields.iter().map(|(name, message)| (name.clone(), sentence(message))).collect();
-    let message = match ApiError::of_fields(error.fields.clone()).message {
-        of_fields if of_fields == error.message => ApiError::of_fields(fields.clone()).message,
-        _ => sentence(&error.message),
+    let message = match error.is_of_its_fields() {
+        true => ApiError::of_fields(fields.clone()).message,
+        false => sentence(&error.message),
     };
     ApiError { message, fields, ..error }
 }
@@ -134,7 +134,11 @@ pub async fn error_page(request: &HttpRequest, error: &ApiError) -> HttpResponse
     let page = ErrorPage {
         status: error.status.as_u16(),
         title: ErrorPage::title(error.status.as_u16()),
-        message: error.message.clone(),
+        messages: match error.is_of_its_fields() {
+            // Without the fields' names, which no page shows.
+            true => error.fields.values().cloned().collect(),
+            false => vec![error.message.clone()],
+        },
         retry_after_s: error.retry_after_s,
         role_lacking: error.code == "forbidden",
         admins: if error.code == "forbidden" { admins(request).await } else { Vec::new() },

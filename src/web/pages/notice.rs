@@ -11,7 +11,7 @@ pub struct ErrorPage {
     /// The status, where it has a title of its own, or `other`.
     pub title: &'static str,
     /// What happened, and what to do.
-    pub message: String,
+    pub messages: Vec<String>,
     /// Seconds after which another try makes sense.
     pub retry_after_s: Option<u32>,
     /// Whether it is the reader's role that does not allow it, and who can give another.

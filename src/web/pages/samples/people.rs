@@ -72,9 +72,9 @@ pub(super) fn print(press: &mut Press) {
 fn what_stands_between(press: &mut Press) {
     for status in [403, 404, 418, 429, 500, 503] {
         let (admins, reference) = (vec![HOSTILE.to_owned()], Some(HOSTILE.to_owned()));
-        let (message, role_lacking) = (HOSTILE.to_owned(), status == 403);
+        let (messages, role_lacking) = (vec![HOSTILE.to_owned()], status == 403);
         let title = ErrorPage::title(status);
-        press.print(ErrorPage { status, title, message, retry_after_s: Some(2), role_lacking, admins, reference });
+        press.print(ErrorPage { status, title, messages, retry_after_s: Some(2), role_lacking, admins, reference });
     }
     for what in ["device", "device_token", "user", "package", "rollout_cancel", "rollout_rollback"] {
         let (action, back) = ("/devices/t-001/delete".to_owned(), "/devices/t-001".to_owned());
