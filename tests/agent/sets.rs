@@ -173,6 +173,7 @@ async fn a_set_that_is_cut_while_one_of_it_is_unpacked_is_offered_again_and_goes
     let set = heavy();
     offer(&mut session, &set).await;
     session.push_of("app1", &set[0].1, 0, set[0].1.bytes.len()).await;
+    session.hear_the(|message| message["received"] == set[0].1.bytes.len()).await;
     drop(session);
     let (mut session, _) = bench.welcome().await;
     let mut reply = offer(&mut session, &set).await;

@@ -105,8 +105,7 @@ async fn bytes_that_are_not_the_package_are_not_installed_and_do_not_stay() {
 
 #[tokio::test]
 async fn a_version_that_fails_its_health_check_is_rolled_back_and_known_bad_after_three_times() {
-    let words = "start = 'echo $FLEETWARD_VERSION > $OLDPWD/ran 2>/dev/null || true'\n\
-        health = 'test $FLEETWARD_VERSION != 6 || { echo broken inside; exit 4; }'\nhealth_timeout = '500ms'\nsettle = '0s'";
+    let words = "health = 'test $FLEETWARD_VERSION != 6 || { echo broken inside; exit 4; }'\nhealth_timeout = '500ms'\nsettle = '0s'";
     let bench = Bench::new().await.with(words);
     let agent = bench.start();
     let (mut session, _) = bench.welcome().await;
