@@ -25,9 +25,10 @@ use tokio::sync::mpsc;
 use self::guard::{Guard, Watcher};
 use self::push::Pusher;
 use self::wire::{Fragments, Whole};
+use super::acks::Acks;
 use super::blocks::Blocks;
 use super::counts::Counts;
-use super::intake::{Acks, Intake};
+use super::intake::Intake;
 use super::registry::{RegistryActor, Seat, ToDevice};
 use super::turns::Turns;
 use super::{Feed, FleetEvent, Place};
@@ -119,7 +120,7 @@ pub struct DeviceActor {
     links: Arc<Links>,
     auth: DeviceAuth,
     session: Session,
-    device_id: Option<DeviceId>,
+    device_id: Option<Arc<DeviceId>>,
     /// Its place in the registry, once it is known.
     seat: Option<Seat>,
     fragments: Fragments,
@@ -131,7 +132,6 @@ pub struct DeviceActor {
     /// When that was, by the device's own clock.
     told_at: Option<Timestamp>,
     acks: Acks,
-    acked: Option<mpsc::UnboundedReceiver<(BootId, u64)>>,
     pinged: Timestamp,
     /// When deadlines are looked at next.
     tick_at: Timestamp,
@@ -160,7 +160,6 @@ pub(super) fn connect(
     payload: web::Payload,
 ) -> HttpResponse {
     let now = links.clock.steady();
-    let (acks, acked) = mpsc::unbounded_channel();
     let watcher = Watcher::default();
     let guarded = Guard::new(payload, links.clock.clone(), watcher.clone());
     #[cfg(feature = "echo")]
@@ -180,8 +179,7 @@ pub(super) fn connect(
         vouching: vouching::Vouching::default(),
         sets: false,
         told_at: None,
-        acks,
-        acked: Some(acked),
+        acks: Acks::default(),
         pinged: now,
         tick_at: now,
         ticking: None,
@@ -214,9 +212,8 @@ impl Actor for DeviceActor {
 
     fn started(&mut self, ctx: &mut Ctx) {
         ctx.set_mailbox_capacity(MAILBOX);
-        if let Some(mut acked) = self.acked.take() {
-            ctx.add_stream(futures_util::stream::poll_fn(move |cx| acked.poll_recv(cx)));
-        }
+        let acks = self.acks.clone();
+        ctx.add_stream(futures_util::stream::poll_fn(move |cx| acks.poll(cx).map(Some)));
         self.tick_later(ctx);
     }
 
@@ -372,9 +369,11 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
 }
 
 /// Reports that have got on disk.
-impl StreamHandler<(BootId, u64)> for DeviceActor {
-    fn handle(&mut self, (run, seq): (BootId, u64), ctx: &mut Ctx) {
-        self.session.stored(run, seq);
+impl StreamHandler<Vec<(BootId, u64)>> for DeviceActor {
+    fn handle(&mut self, reports: Vec<(BootId, u64)>, ctx: &mut Ctx) {
+        for (run, seq) in reports {
+            self.session.stored(run, seq);
+        }
         self.carry_out(ctx);
     }
 

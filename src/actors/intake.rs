@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::domain::{BootId, DeviceId, KeyId, Load, Report, Timestamp};
-
-/// Where the acknowledgements of one connection go. Its length is bounded by the intake's: one entry a report.
-pub type Acks = mpsc::UnboundedSender<(BootId, u64)>;
+use super::acks::Acks;
+use crate::domain::{BootId, DeviceId, Load};
+use crate::store::StatusRecord;
 
 /// A report on its way to the disk.
 #[derive(Debug)]
 pub struct Pending {
-    pub key_id: KeyId,
-    pub device_id: DeviceId,
-    pub report: Report,
-    pub received_at: Timestamp,
+    pub device_id: Arc<DeviceId>,
+    pub record: StatusRecord,
+    /// Its number, where it has one, and the run that this counts in.
+    pub seq: Option<u64>,
+    pub run: BootId,
     pub acks: Acks,
     /// Bytes of the message, for the bound.
     pub bytes: usize,
@@ -139,18 +139,20 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::domain::{KeyId, Timestamp};
 
-    fn pending(acks: &Acks) -> Pending {
+    fn pending() -> Pending {
         let report = serde_json::from_str(r#"{"timestamp":"2026-11-22T08:48:00.000Z"}"#).unwrap();
-        let (key_id, device_id) = (KeyId(1), "t-1".parse().unwrap());
-        Pending { key_id, device_id, report, received_at: Timestamp::UNIX_EPOCH, acks: acks.clone(), bytes: 1 }
+        let record = StatusRecord::new(KeyId(1), &report, Timestamp::UNIX_EPOCH);
+        let device_id = Arc::new("t-1".parse().unwrap());
+        Pending { device_id, record, seq: None, run: BootId::default(), acks: Acks::default(), bytes: 1 }
     }
 
     #[test]
     fn one_whose_connection_ends_while_it_waits_waits_no_longer() {
-        let ((intake, _queue), (acks, _acked)) = (Intake::new(1, 10), mpsc::unbounded_channel());
-        intake.offer(pending(&acks)).unwrap();
-        let mut put = Box::pin(intake.put(pending(&acks)));
+        let (intake, _queue) = Intake::new(1, 10);
+        intake.offer(pending()).unwrap();
+        let mut put = Box::pin(intake.put(pending()));
         assert!(put.as_mut().now_or_never().is_none());
         assert_eq!(intake.waiting(), 1);
         drop(put);

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::{broadcast, mpsc};
 use tracing::{info, warn};
 
+mod acks;
 mod blocks;
 mod counts;
 mod device;

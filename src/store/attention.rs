@@ -3,12 +3,13 @@
 use diesel::sql_types::BigInt;
 
 use super::connection::Db;
-use super::dialect::{Columns, Sql};
+use super::dialect::Sql;
+use super::rows::Columns;
 use super::stored::{millis, whole};
 use super::{Outcome, Result, Store};
 use crate::domain::{AssignmentState, Attention, AttentionLimits, KeyId, QUARANTINE_AFTER, Timestamp};
 
-const ALARMS: Columns = Columns { table: "alarms", key: &["key_id", "kind"], rest: &["raised_at"] };
+const ALARMS: Columns = Columns::new("alarms", &["key_id", "kind"], &["raised_at"]);
 
 /// How long a name that two devices seem to have is shown after it was last noticed, milliseconds.
 const ALARM_LASTS: i64 = 24 * 3600 * 1000;

@@ -38,6 +38,10 @@ pub(super) enum Purpose {
 /// How long SQLite waits for another program's lock: shorter than the 5 s in which `/readyz` must answer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Pages of 4 KiB in SQLite's log of changes after which they are brought into the database: a fleet's reports change
+/// the same pages again and again, and each is brought over once.
+const CHECKPOINT_PAGES: u32 = 4096;
+
 impl Address {
     /// Reads `sqlite:PATH` or `mysql://user:password@host:port/database`.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
@@ -109,7 +113,8 @@ fn open_sqlite(path: &str, purpose: Purpose) -> Result<Db, ConnectionError> {
     // The timeout comes first: what follows may already meet a lock.
     let pragmas = format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA query_only = {query_only};",
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; \
+         PRAGMA query_only = {query_only};",
         BUSY_TIMEOUT.as_millis()
     );
     connection.batch_execute(&pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;

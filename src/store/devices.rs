@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::connection::Db;
-use super::dialect::{CHUNK, Columns, Value};
+use super::dialect::{CHUNK, Value};
+use super::rows::Columns;
 use super::schema::{device_modules, device_status, device_tags, devices, version_changes};
 use super::stored::{NAME, fit, from_json, instant, optional, parsed};
 use super::{Outcome, Result, Store};
 use crate::domain::{Device, DeviceId, KeyId, Modules, Sha256Hex, Status, Tags, VersionChange};
 
-pub(super) const TAGS: Columns = Columns { table: "device_tags", key: &["key_id", "name"], rest: &["value"] };
+pub(super) const TAGS: Columns = Columns::new("device_tags", &["key_id", "name"], &["value"]);
 
 impl Store {
     pub async fn device(&self, device_id: &DeviceId) -> Result<Option<Device>> {

@@ -1,13 +1,13 @@
 //! The statements that differ between the databases, side by side, and the bound SQL that both understand.
 //!
-//! Through the multi connection diesel has no upserts, no inserts of many rows and no `returning`; they are here,
-//! as text with bound values.
+//! Through the multi connection diesel has no upserts, no inserts of many rows and no `returning`; they are here and
+//! in `rows`, as text with bound values.
 
-use diesel::backend::Backend;
+use std::sync::Arc;
+
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, BoxedSqlQuery, QueryFragment, QueryId};
-use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, Text};
+use diesel::query_builder::BoxedSqlQuery;
+use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
 
 use super::connection::{Db, MultiBackend};
 
@@ -17,6 +17,8 @@ pub(super) enum Value {
     Integer(Option<i64>),
     Real(Option<f64>),
     Text(Option<String>),
+    /// Text that others have too.
+    Shared(Arc<str>),
     Bool(bool),
 }
 
@@ -101,6 +103,7 @@ impl Sql {
             Value::Integer(x) => query.bind::<Nullable<BigInt>, _>(x),
             Value::Real(x) => query.bind::<Nullable<Double>, _>(x),
             Value::Text(x) => query.bind::<Nullable<Text>, _>(x),
+            Value::Shared(x) => query.bind::<Text, _>(x.to_string()),
             Value::Bool(x) => query.bind::<Bool, _>(x),
         })
     }
@@ -116,127 +119,8 @@ fn marks(count: usize) -> String {
     text
 }
 
-/// A table's columns, for writing many rows at once.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Columns {
-    pub(super) table: &'static str,
-    /// The primary key.
-    pub(super) key: &'static [&'static str],
-    pub(super) rest: &'static [&'static str],
-}
-
-/// Bytes of text bound in one statement, about: a MariaDB or MySQL server takes 16 MiB in one by default, and nothing
-/// is gained beyond this.
-const MAX_TEXT: usize = 1 << 20;
-
-/// Values bound in one statement: far below SQLite's 32,766 and MySQL's 65,535, and beyond it nothing is gained.
-const MAX_BOUND: usize = 2000;
-
 /// Rows of an `IN` list read at once.
 pub(super) const CHUNK: usize = 500;
-
-impl Columns {
-    /// Inserts rows; each has the key's values, then the rest's.
-    pub(super) fn insert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
-        self.write(db, rows, "")
-    }
-
-    /// Inserts rows, or where the key exists makes that row the same.
-    pub(super) fn upsert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
-        let clause = match db {
-            Db::Sqlite(_) => {
-                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
-                format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.key.join(", "), set.join(", "))
-            }
-            #[cfg(feature = "mysql")]
-            Db::Mysql(_) => {
-                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = VALUES({c})")).collect();
-                format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
-            }
-        };
-        self.write(db, rows, &clause)
-    }
-
-    fn write(&self, db: &mut Db, rows: Vec<Vec<Value>>, clause: &str) -> QueryResult<()> {
-        let width = self.key.len() + self.rest.len();
-        let columns: Vec<&str> = self.key.iter().chain(self.rest).copied().collect();
-        let head = format!("INSERT INTO {} ({}) VALUES ", self.table, columns.join(", "));
-        let mut rest = rows.as_slice();
-        while !rest.is_empty() {
-            let most = that_fit(&rest[..rest.len().min(MAX_BOUND / width)]);
-            let (rows, others) = rest.split_at(power_of_two(most));
-            let insert = Insert { head: &head, rows, clause };
-            match db {
-                Db::Sqlite(connection) => insert.execute(connection)?,
-                #[cfg(feature = "mysql")]
-                Db::Mysql(connection) => insert.execute(connection)?,
-            };
-            rest = others;
-        }
-        Ok(())
-    }
-}
-
-/// How many of these rows, at least one, have no more than [`MAX_TEXT`].
-fn that_fit(rows: &[Vec<Value>]) -> usize {
-    let text = |value: &Value| if let Value::Text(Some(text)) = value { text.len() } else { 0 };
-    let mut bytes = 0;
-    let fit = rows.iter().take_while(|row| {
-        bytes += row.iter().map(text).sum::<usize>();
-        bytes <= MAX_TEXT
-    });
-    fit.count().max(1)
-}
-
-/// The greatest that is not above `most`: so few numbers of rows, and so few statements that stay prepared.
-const fn power_of_two(most: usize) -> usize {
-    1 << most.ilog2()
-}
-
-/// One `INSERT` of many rows. It is prepared once for each number of rows, and binds without copies.
-struct Insert<'a> {
-    head: &'a str,
-    rows: &'a [Vec<Value>],
-    clause: &'a str,
-}
-
-impl QueryId for Insert<'_> {
-    type QueryId = ();
-    // Known by its text.
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<C: Connection> RunQueryDsl<C> for Insert<'_> {}
-
-impl<DB> QueryFragment<DB> for Insert<'_>
-where
-    DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
-    Option<f64>: ToSql<Nullable<Double>, DB>,
-    Option<String>: ToSql<Nullable<Text>, DB>,
-    bool: ToSql<Bool, DB>,
-{
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql(self.head);
-        for (index, row) in self.rows.iter().enumerate() {
-            out.push_sql(if index == 0 { "(" } else { ",(" });
-            for (index, value) in row.iter().enumerate() {
-                if index > 0 {
-                    out.push_sql(",");
-                }
-                match value {
-                    Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x)?,
-                    Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x)?,
-                    Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x)?,
-                    Value::Bool(x) => out.push_bind_param::<Bool, _>(x)?,
-                }
-            }
-            out.push_sql(")");
-        }
-        out.push_sql(self.clause);
-        Ok(())
-    }
-}
 
 #[derive(QueryableByName)]
 struct Id {

@@ -4,13 +4,14 @@ use diesel::prelude::*;
 
 use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
-use super::dialect::{Columns, Sql};
+use super::dialect::Sql;
+use super::rows::Columns;
 use super::schema::{devices, fleet_course};
 use super::stored::{instant, millis, whole};
 use super::{Outcome, Result, Store};
 use crate::domain::Timestamp;
 
-const COURSE: Columns = Columns { table: "fleet_course", key: &["counted_at"], rest: &["online", "devices"] };
+const COURSE: Columns = Columns::new("fleet_course", &["counted_at"], &["online", "devices"]);
 
 /// Most counts that are read at once: those of 31 days, every five minutes, and some more.
 pub const COUNTS: u32 = 10_000;

@@ -2,14 +2,14 @@
 
 use diesel::prelude::*;
 
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
+use super::rows::Columns;
 use super::schema::device_groups;
 use super::stored::{NAME, fit, instant, millis, parsed};
 use super::{Outcome, Result, Store};
 use crate::domain::{Filter, Groups, Timestamp};
 
-const GROUPS: Columns =
-    Columns { table: "device_groups", key: &["name"], rest: &["filter", "created_at", "created_by"] };
+const GROUPS: Columns = Columns::new("device_groups", &["name"], &["filter", "created_at", "created_by"]);
 
 /// A filter that was saved.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 
 use super::connection::Db;
 use super::devices::search_key;
-use super::dialect::{Columns, Value, last_id};
+use super::dialect::{Value, last_id};
 use super::matching::readings_of;
+use super::rows::Columns;
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
 use super::{Outcome, Result, Store, connections, tokens};
@@ -53,13 +54,9 @@ pub enum JoinRefusal {
     AlreadyEnrolled,
 }
 
-const MODULES: Columns =
-    Columns { table: "device_modules", key: &["key_id", "module"], rest: &["version", "previous", "since"] };
-const CHANGES: Columns = Columns {
-    table: "version_changes",
-    key: &[],
-    rest: &["key_id", "module", "old_version", "new_version", "changed_at"],
-};
+const MODULES: Columns = Columns::new("device_modules", &["key_id", "module"], &["version", "previous", "since"]);
+const CHANGES: Columns =
+    Columns::new("version_changes", &[], &["key_id", "module", "old_version", "new_version", "changed_at"]);
 
 impl Store {
     /// By what right the bearer of a token may connect: a device's own, or a valid enrolment token. By hash.

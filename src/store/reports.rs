@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::Db;
 use super::devices::in_chunks;
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
 use super::log::LogPosition;
+use super::rows::{Columns, Known};
 use super::schema::{device_status, devices, report_runs};
 use super::stored::{from_json, millis, to_json};
 use super::{Fault, Outcome, Result, Store, settings};
@@ -20,8 +21,8 @@ use crate::domain::{BootId, KeyId, Report, Sample, SeqSet, Timestamp};
 pub struct StatusRecord {
     pub key_id: KeyId,
     pub received_at: Timestamp,
-    reported_at: Timestamp,
-    sample: Sample,
+    pub reported_at: Timestamp,
+    pub sample: Sample,
     /// The report as one line of JSON: made once, for log and database.
     body: Arc<str>,
 }
@@ -52,7 +53,13 @@ pub struct RecordBatch {
     pub log_position: Option<LogPosition>,
     /// The reports do not become history samples: the server is overrun.
     pub without_history: bool,
+    /// What the database has of these devices, where that is at hand. It is read for all others.
+    pub newest: Newest,
 }
+
+/// When the stored report of a device was made, see [`made`]; none where it has no report yet. Devices that don't
+/// exist are not in it.
+pub type Newest = HashMap<KeyId, Option<i64>>;
 
 /// A sample's columns, in the order in which [`numbers`] gives them.
 macro_rules! sample_columns {
@@ -62,10 +69,24 @@ macro_rules! sample_columns {
     };
 }
 
-const STATUS: Columns =
-    Columns { table: "device_status", key: &["key_id"], rest: sample_columns!("reported_at", "received_at"; "body") };
-const SAMPLES: Columns = Columns { table: "samples", key: &[], rest: sample_columns!("key_id", "reported_at";) };
-const RUNS: Columns = Columns { table: "report_runs", key: &["key_id", "boot_id"], rest: &["ranges", "updated_at"] };
+/// The statements that are run for every report.
+macro_rules! statement {
+    ($name:ident) => {
+        struct $name;
+
+        impl Known for $name {
+            const BY_TYPE: bool = true;
+        }
+    };
+}
+statement!(UpsertStatus);
+statement!(InsertSample);
+statement!(UpsertRun);
+
+const STATUS: Columns<UpsertStatus> =
+    Columns::new("device_status", &["key_id"], sample_columns!("reported_at", "received_at"; "body"));
+const SAMPLES: Columns<InsertSample> = Columns::new("samples", &[], sample_columns!("key_id", "reported_at";));
+const RUNS: Columns<UpsertRun> = Columns::new("report_runs", &["key_id", "boot_id"], &["ranges", "updated_at"]);
 
 /// The setting that holds the log position.
 const LOG_POSITION: &str = "log_position";
@@ -76,8 +97,10 @@ impl Store {
         self.write(move |db| runs(db, &wanted)).await
     }
 
-    /// One transaction for all of it. Reports of a device deleted meanwhile are left out.
-    pub async fn record(&self, batch: RecordBatch) -> Result<()> {
+    /// One transaction for all of it. Reports of a device deleted meanwhile are left out; where it was deleted since
+    /// [`RecordBatch::newest`] was read, all of it is refused. Answers what the database has of the batch's devices
+    /// now.
+    pub async fn record(&self, batch: RecordBatch) -> Result<Newest> {
         self.write(move |db| record(db, &batch)).await
     }
 
@@ -122,24 +145,25 @@ fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, Boot
     Ok(found)
 }
 
-fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<()> {
-    let stored = newest_stored(db, batch)?;
-    STATUS.upsert(db, status_rows(batch, &stored))?;
+fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<Newest> {
+    let mut newest = newest_stored(db, batch)?;
+    STATUS.upsert(db, status_rows(batch, &mut newest))?;
     if !batch.without_history {
-        SAMPLES.insert(db, sample_rows(batch, &stored))?;
+        SAMPLES.insert(db, sample_rows(batch, &newest))?;
     }
-    RUNS.upsert(db, run_rows(batch, &stored))?;
+    RUNS.upsert(db, run_rows(batch, &newest))?;
     if let Some(position) = &batch.log_position {
         let place = StoredPosition { file: position.file.clone(), offset: position.offset };
         settings::put(db, LOG_POSITION, &to_json(&place)?)?;
     }
-    Ok(())
+    Ok(newest)
 }
 
-/// For each device of the batch that exists: when its stored report was made, see [`made`].
-fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Option<i64>>> {
-    let reports = batch.reports.iter().map(|record| record.key_id.0);
-    let mut keys: Vec<i64> = reports.chain(batch.runs.iter().map(|(key, ..)| key.0)).collect();
+/// For each device of the batch that exists.
+fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<Newest> {
+    let reports = batch.reports.iter().map(|record| record.key_id);
+    let devices_of_it = reports.chain(batch.runs.iter().map(|(key, ..)| *key));
+    let mut keys: Vec<i64> = devices_of_it.filter(|key| !batch.newest.contains_key(key)).map(|key| key.0).collect();
     keys.sort_unstable();
     keys.dedup();
     let all = devices::table.left_join(device_status::table.on(device_status::key_id.eq(devices::key_id))).select((
@@ -150,7 +174,8 @@ fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<HashMap<i64, Optio
     let rows: Vec<(i64, Option<i64>, Option<i64>)> =
         in_chunks(&keys, |chunk| all.filter(devices::key_id.eq_any(chunk)).load(db))?;
     let made = |reported: Option<i64>, received: Option<i64>| Some(reported?.min(received?));
-    Ok(rows.into_iter().map(|(key, reported, received)| (key, made(reported, received))).collect())
+    let read = rows.into_iter().map(|(key, reported, received)| (KeyId(key), made(reported, received)));
+    Ok(batch.newest.iter().map(|(key, newest)| (*key, *newest)).chain(read).collect())
 }
 
 /// When a report was made, as far as that can be believed: not after it was received. Otherwise one report with a
@@ -159,30 +184,31 @@ fn made(record: &StatusRecord) -> i64 {
     millis(record.reported_at).min(millis(record.received_at))
 }
 
-/// The newest report of each device, where it is not older than the stored one. Of two made at the same instant
-/// the later received one counts.
-fn status_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
-    let mut newest: HashMap<i64, &StatusRecord> = HashMap::new();
+/// The newest report of each device, where it is not older than the stored one, which it becomes in `stored`. Of two
+/// made at the same instant the later received one counts.
+fn status_rows(batch: &RecordBatch, stored: &mut Newest) -> Vec<Vec<Value>> {
+    let mut newest: HashMap<KeyId, &StatusRecord> = HashMap::new();
     for record in &batch.reports {
         let made_at = made(record);
-        let Some(before) = stored.get(&record.key_id.0) else { continue };
-        let before = newest.get(&record.key_id.0).map(|other| made(other)).or(*before);
+        let Some(before) = stored.get_mut(&record.key_id) else { continue };
         if before.is_none_or(|before| made_at >= before) {
-            newest.insert(record.key_id.0, record);
+            *before = Some(made_at);
+            newest.insert(record.key_id, record);
         }
     }
+    // In the order of the table.
     let mut newest: Vec<&StatusRecord> = newest.into_values().collect();
     newest.sort_unstable_by_key(|record| record.key_id);
     let row = |record: &StatusRecord| -> Vec<Value> {
         let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)];
         let numbers = numbers(&record.sample);
-        times.into_iter().map(Value::from).chain(numbers).chain([record.body().into()]).collect()
+        times.into_iter().map(Value::from).chain(numbers).chain([Value::Shared(Arc::clone(&record.body))]).collect()
     };
     newest.into_iter().map(row).collect()
 }
 
-fn sample_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
-    let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id.0));
+fn sample_rows(batch: &RecordBatch, stored: &Newest) -> Vec<Vec<Value>> {
+    let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id));
     let row = |record: &StatusRecord| -> Vec<Value> {
         let place = [record.key_id.0, made(record)];
         place.into_iter().map(Value::from).chain(numbers(&record.sample)).collect()
@@ -191,9 +217,9 @@ fn sample_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<V
 }
 
 /// A run was heard of when the newest report of its batch came.
-fn run_rows(batch: &RecordBatch, stored: &HashMap<i64, Option<i64>>) -> Vec<Vec<Value>> {
+fn run_rows(batch: &RecordBatch, stored: &Newest) -> Vec<Vec<Value>> {
     let heard = batch.reports.iter().map(|record| millis(record.received_at)).max().unwrap_or_default();
-    let known = batch.runs.iter().filter(|(key, ..)| stored.contains_key(&key.0));
+    let known = batch.runs.iter().filter(|(key, ..)| stored.contains_key(key));
     let row = |(key, run, set): &(KeyId, BootId, SeqSet)| -> Vec<Value> {
         vec![key.0.into(), run.as_str().into(), set.to_text().into(), heard.into()]
     };

@@ -7,8 +7,9 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
-use super::dialect::{Columns, Sql, Value};
+use super::dialect::{Sql, Value};
 use super::rollouts::REASON;
+use super::rows::Columns;
 use super::schema::{assignment_history, strikes};
 use super::stored::{fit, instant, millis, parsed, whole};
 use super::{Outcome, Result, Store};
@@ -16,16 +17,10 @@ use crate::domain::{
     AssignmentState, KeyId, ModuleName, QUARANTINE_AFTER, RolloutId, Strike, Timestamp, Transition, Version,
 };
 
-const HISTORY: Columns = Columns {
-    table: "assignment_history",
-    key: &[],
-    rest: &["rollout_id", "key_id", "module", "state", "reason", "changed_at"],
-};
-const STRIKES: Columns = Columns {
-    table: "strikes",
-    key: &["key_id", "module"],
-    rest: &["version", "failures", "rollout_id", "reason", "struck_at"],
-};
+const HISTORY: Columns =
+    Columns::new("assignment_history", &[], &["rollout_id", "key_id", "module", "state", "reason", "changed_at"]);
+const STRIKES: Columns =
+    Columns::new("strikes", &["key_id", "module"], &["version", "failures", "rollout_id", "reason", "struck_at"]);
 
 /// Starts within this span count towards a limit of starts a minute, milliseconds.
 const RECENT: i64 = 60_000;

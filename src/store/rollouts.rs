@@ -6,7 +6,8 @@ use diesel::prelude::*;
 
 use super::connection::Db;
 use super::devices::in_chunks;
-use super::dialect::{CHUNK, Columns, Value, last_id};
+use super::dialect::{CHUNK, Value, last_id};
+use super::rows::Columns;
 use super::schema::{devices, modules, rollouts};
 use super::stored::{NAME, fit, millis, optional, parsed, size, to_json};
 use super::{Outcome, Result, Store, StoreError, packages, rollout_history};
@@ -37,17 +38,17 @@ pub struct RolloutChanges {
     pub strikes: Vec<Strike>,
 }
 
-const ASSIGNMENTS: Columns = Columns {
-    table: "assignments",
-    key: &["rollout_id", "key_id", "module"],
-    rest: &["from_version", "to_version", "state", "reason", "stage", "attempts", "until", "seen_since", "updated_at"],
-};
-const PACKAGES: Columns = Columns {
-    table: "rollout_packages",
-    key: &["rollout_id", "position"],
-    rest: &["module", "version", "size", "sha256", "signature", "previous_version", "requirements"],
-};
-const MODULES: Columns = Columns { table: "modules", key: &["name"], rest: &["current_version"] };
+const ASSIGNMENTS: Columns = Columns::new(
+    "assignments",
+    &["rollout_id", "key_id", "module"],
+    &["from_version", "to_version", "state", "reason", "stage", "attempts", "until", "seen_since", "updated_at"],
+);
+const PACKAGES: Columns = Columns::new(
+    "rollout_packages",
+    &["rollout_id", "position"],
+    &["module", "version", "size", "sha256", "signature", "previous_version", "requirements"],
+);
+const MODULES: Columns = Columns::new("modules", &["name"], &["current_version"]);
 
 /// Characters of a reason that are kept: a TEXT of MySQL has 65,535 bytes.
 pub(super) const REASON: usize = 4096;

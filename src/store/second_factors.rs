@@ -3,15 +3,15 @@
 use diesel::prelude::*;
 
 use super::connection::Db;
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
+use super::rows::Columns;
 use super::schema::{recovery_codes, second_factors};
 use super::stored::{instant, millis, whole};
 use super::{Outcome, Result, Store};
 use crate::domain::{SecondFactor, Sha256Hex, Timestamp};
 
-const FACTORS: Columns =
-    Columns { table: "second_factors", key: &["user_id"], rest: &["secret", "since", "last_step"] };
-const CODES: Columns = Columns { table: "recovery_codes", key: &["hash"], rest: &["user_id"] };
+const FACTORS: Columns = Columns::new("second_factors", &["user_id"], &["secret", "since", "last_step"]);
+const CODES: Columns = Columns::new("recovery_codes", &["hash"], &["user_id"]);
 
 impl Store {
     /// `None`: the user signs in with a password alone.

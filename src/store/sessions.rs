@@ -4,13 +4,14 @@ use diesel::prelude::*;
 
 use super::accounts::UserRow;
 use super::connection::Db;
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
+use super::rows::Columns;
 use super::schema::{sessions, users};
 use super::stored::{fit, instant, millis, optional_instant};
 use super::{Outcome, Result, Store};
 use crate::domain::{Sha256Hex, SignIn, Timestamp, User};
 
-const SESSIONS: Columns = Columns { table: "sessions", key: &["key_hash"], rest: &["user_id", "state", "expires_at"] };
+const SESSIONS: Columns = Columns::new("sessions", &["key_hash"], &["user_id", "state", "expires_at"]);
 
 const ADDRESS: usize = 64;
 const BROWSER: usize = 190;

@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 
 use super::connection::Db;
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
+use super::rows::Columns;
 use super::schema::settings;
 use super::{Outcome, Result, Store};
 
-const SETTINGS: Columns = Columns { table: "settings", key: &["name"], rest: &["value"] };
+const SETTINGS: Columns = Columns::new("settings", &["name"], &["value"]);
 
 impl Store {
     pub async fn setting(&self, key: &str) -> Result<Option<String>> {

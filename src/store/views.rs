@@ -2,13 +2,14 @@
 
 use diesel::prelude::*;
 
-use super::dialect::{Columns, Value};
+use super::dialect::Value;
+use super::rows::Columns;
 use super::schema::saved_views;
 use super::stored::{NAME, fit, instant, millis};
 use super::{Outcome, Result, Saved, Store};
 use crate::domain::Timestamp;
 
-const VIEWS: Columns = Columns { table: "saved_views", key: &["name"], rest: &["query", "created_at", "created_by"] };
+const VIEWS: Columns = Columns::new("saved_views", &["name"], &["query", "created_at", "created_by"]);
 
 /// A view that was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The one writer: a thread with its own connection, a bounded queue, and group commit.
 //!
-//! What waits goes into one transaction, each job in a savepoint of its own, and every job is answered after the
-//! commit: one fsync serves all of them, and nobody is told of what is not on disk. A job that fails takes only
+//! What waits goes into one transaction, each job but the first in a savepoint of its own, and every job is answered
+//! after the commit: one fsync serves all of them, and nobody is told of what is not on disk. A job that fails takes only
 //! itself back. A full queue makes callers wait; nothing is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -219,20 +219,42 @@ struct Failure {
 }
 
 fn commit(db: &mut Db, group: &mut [Queued]) -> Result<(), Failure> {
-    let begin = dialect::begin(db);
-    db.batch_execute(begin).map_err(|error| Failure { at: Step::Begin, fault: error.into() })?;
-    for queued in group.iter_mut() {
-        run_in_savepoint(db, queued.job.as_mut()).map_err(|fault| Failure { at: Step::Run, fault })?;
+    begin(db)?;
+    let mut jobs = group.iter_mut().map(|queued| queued.job.as_mut());
+    if let Some(first) = jobs.next() {
+        run_first(db, first)?;
+    }
+    for job in jobs {
+        run_in_savepoint(db, job).map_err(|fault| Failure { at: Step::Run, fault })?;
     }
     db.batch_execute("COMMIT").map_err(|error| Failure { at: Step::Commit, fault: error.into() })
 }
 
-/// The error is the transaction's; what concerns the job alone it keeps.
+fn begin(db: &mut Db) -> Result<(), Failure> {
+    let begin = dialect::begin(db);
+    db.batch_execute(begin).map_err(|error| Failure { at: Step::Begin, fault: error.into() })
+}
+
+/// The first job needs no savepoint, which on SQLite costs a copy of every page that is changed: taking it back is
+/// beginning anew. The error is the transaction's; what concerns the job alone it keeps.
+fn run_first(db: &mut Db, job: &mut dyn Job) -> Result<(), Failure> {
+    let Err(fault) = run(db, job) else { return Ok(()) };
+    if fault.is_deadlock() || db.batch_execute("ROLLBACK").is_err() {
+        return Err(Failure { at: Step::Run, fault });
+    }
+    job.fail(fault.into());
+    begin(db)
+}
+
+fn run(db: &mut Db, job: &mut dyn Job) -> Outcome<()> {
+    catch_unwind(AssertUnwindSafe(|| job.run(db)))
+        .unwrap_or_else(|_| Err(StoreError::Unusable("a defect in fleetward ended this change".to_owned()).into()))
+}
+
+/// The same for one behind others.
 fn run_in_savepoint(db: &mut Db, job: &mut dyn Job) -> Outcome<()> {
     db.batch_execute("SAVEPOINT job")?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(db)))
-        .unwrap_or_else(|_| Err(StoreError::Unusable("a defect in fleetward ended this change".to_owned()).into()));
-    if let Err(fault) = outcome {
+    if let Err(fault) = run(db, job) {
         if fault.is_deadlock() || db.batch_execute("ROLLBACK TO SAVEPOINT job").is_err() {
             return Err(fault);
         }

@@ -141,6 +141,25 @@ fn a_report_that_cannot_be_stored_keeps_nobody_elses_from_it() {
     assert_eq!(bad.said()["seq"], 1, "it was never acknowledged, and can come again");
 }
 
+#[test]
+fn what_is_at_hand_of_a_device_that_was_deleted_meanwhile_keeps_nobodys_report_from_it() {
+    let server = serve();
+    let [mut gone, mut good] = ["gone", "good"].map(|name| Peer::welcomed(server.address, name));
+    let report = |name: &str, seq: u32| format!(r#"{{"device_id":"{name}","timestamp":{seq},"seq":{seq}}}"#);
+    gone.frame(TEXT, report("gone", 1).as_bytes());
+    good.frame(TEXT, report("good", 1).as_bytes());
+    assert_eq!((&gone.said()["seq"], &good.said()["seq"]), (&1.into(), &1.into()));
+    let mut held = hold(&server);
+    held.batch_execute("DELETE FROM devices WHERE device_id = 'gone'").unwrap();
+    gone.frame(TEXT, report("gone", 2).as_bytes());
+    good.frame(TEXT, report("good", 2).as_bytes());
+    heard(&server);
+    held.batch_execute("COMMIT").unwrap();
+    assert_eq!(good.said()["seq"], 2);
+    ready_again(&server);
+    assert_eq!(server.metric("fleetward_reports_unstorable_total"), 0.0, "its report is left out as one of nobody");
+}
+
 /// A disk of 16 MiB, where this user may make one.
 struct TinyDisk(tempfile::TempDir);
 

@@ -1,6 +1,8 @@
 //! What the session wants done, carried out in order: said to the device, handed to the registry, the intake, the
 //! updater.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
@@ -15,7 +17,7 @@ use crate::domain::{
     Caller, CloseCause, ConnectionCause, DeviceAuth, DeviceId, Doing, KeyId, Modules, Report, SessionEffect,
 };
 use crate::protocol::{ProtocolError, ServerMessage, close};
-use crate::store::JoinRefusal;
+use crate::store::{JoinRefusal, StatusRecord};
 
 /// Bytes said without a sign that the device reads, after which it is asked for one ...
 const ASK_AT: usize = 8 * 1024;
@@ -77,7 +79,7 @@ impl DeviceActor {
                 self.say(&wire::package(release, offset), ctx);
             }
             SessionEffect::Refuse(fault) => {
-                let (code, message) = wire::fault(&fault, self.device_id.as_ref());
+                let (code, message) = wire::fault(&fault, self.device_id.as_deref());
                 self.say_error(ProtocolError::new(code, message), None, ctx);
             }
             SessionEffect::Welcome { device_id, token } => {
@@ -88,7 +90,7 @@ impl DeviceActor {
             SessionEffect::Ack { run, seq } => self.say(&ServerMessage::Ack { seq, boot_id: run }, ctx),
             SessionEffect::Ask { rollout, releases, allow_rollback, all_or_nothing } => {
                 self.say_trust(ctx);
-                let fresh = self.vouching.freshness(&self.links, self.device_id.as_ref(), &releases);
+                let fresh = self.vouching.freshness(&self.links, self.device_id.as_deref(), &releases);
                 self.say(&wire::update_list(rollout, &releases, (allow_rollback, all_or_nothing), fresh), ctx);
             }
             SessionEffect::Cancel { module, version } => {
@@ -140,7 +142,7 @@ impl DeviceActor {
     }
 
     fn join(&mut self, device_id: DeviceId, modules: Modules, ctx: &mut Ctx) {
-        self.device_id = Some(device_id.clone());
+        self.device_id = Some(Arc::new(device_id.clone()));
         let caller = match &self.auth {
             DeviceAuth::Device(key_id, _) => Caller::Device(*key_id),
             DeviceAuth::Open | DeviceAuth::Enrolment(_) => Caller::Named(device_id.clone()),
@@ -200,14 +202,9 @@ impl DeviceActor {
 
     fn store(&mut self, report: Report, ctx: &mut Ctx) {
         let (Some(key_id), Some(device_id)) = (self.key_id(), self.device_id.clone()) else { return };
-        let pending = Pending {
-            key_id,
-            device_id,
-            report,
-            received_at: self.links.clock.now(),
-            acks: self.acks.clone(),
-            bytes: self.message_bytes,
-        };
+        let record = StatusRecord::new(key_id, &report, self.links.clock.now());
+        let Report { seq, boot_id: run, .. } = report;
+        let pending = Pending { device_id, record, seq, run, acks: self.acks.clone(), bytes: self.message_bytes };
         if let Err(pending) = self.links.intake.offer(pending) {
             let intake = self.links.intake.clone();
             self.watcher.hold(self.links.clock.steady());

@@ -10,10 +10,10 @@ use tracing::{error, warn};
 
 use super::{LoggerState, Reports, blocking, lock};
 use crate::actors::counts::Count;
-use crate::actors::intake::Queued;
+use crate::actors::intake::{Pending, Queued};
 use crate::actors::{Feed, FleetEvent};
 use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
-use crate::store::{LogPosition, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
+use crate::store::{LogPosition, Newest, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
 
 /// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
 /// at once takes few commits ...
@@ -36,8 +36,9 @@ const RETRY_MOST: Duration = Duration::from_secs(5);
 const TRIES_OF_A_GROUP: u32 = 5;
 const TRIES_OF_A_PART: u32 = 2;
 
-/// Runs whose stored numbers are kept at hand. More than fit are read again when they are needed.
-const RUNS_AT_HAND: usize = 200_000;
+/// Devices of which what is stored is kept at hand. More than fit are read again when they are needed.
+const DEVICES_AT_HAND: usize = 200_000;
+const RUNS_OF_A_DEVICE: usize = 4;
 
 /// See the module.
 pub(super) struct Writer {
@@ -47,7 +48,24 @@ pub(super) struct Writer {
     feed: Feed,
     state: Arc<Mutex<LoggerState>>,
     /// Which numbers of a run are on disk.
-    runs: HashMap<(KeyId, BootId), SeqSet>,
+    runs: Runs,
+    /// What the database has of devices that reported lately.
+    newest: Newest,
+}
+
+/// Runs of devices: few of each, nearly always one.
+type Runs = HashMap<KeyId, Vec<(BootId, SeqSet)>>;
+
+fn find<'a>(runs: &'a Runs, key: KeyId, run: &BootId) -> Option<&'a SeqSet> {
+    runs.get(&key)?.iter().find_map(|(name, set)| (name == run).then_some(set))
+}
+
+fn put(runs: &mut Runs, key: KeyId, run: BootId, set: SeqSet) {
+    let runs = runs.entry(key).or_insert_with(|| Vec::with_capacity(1));
+    match runs.iter_mut().find(|(name, _)| *name == run) {
+        Some((_, known)) => *known = set,
+        None => runs.push((run, set)),
+    }
 }
 
 /// Why a group could not be written.
@@ -78,7 +96,7 @@ impl Writer {
         feed: Feed,
         state: Arc<Mutex<LoggerState>>,
     ) -> Self {
-        Self { reports, store, log, feed, state, runs: HashMap::new() }
+        Self { reports, store, log, feed, state, runs: HashMap::new(), newest: HashMap::new() }
     }
 
     /// Writes until `stop`, and then what is in the queue.
@@ -156,81 +174,114 @@ impl Writer {
     /// It is not acknowledged: its device keeps it, and sends it again.
     fn leave_out(&self, part: &[Queued], why: &str) {
         for Queued { pending, .. } in part {
-            let (device_id, report) = (&pending.device_id, &pending.report);
             self.reports.counts.add(Count::Unstorable);
-            error!(%device_id, boot_id = report.boot_id.as_str(), seq = report.seq, why,
+            error!(device_id = %pending.device_id, boot_id = pending.run.as_str(), seq = pending.seq, why,
                 "a report can't be stored and is left out, and is not acknowledged; all others go on");
         }
     }
 
     async fn try_write(&mut self, group: &[Queued]) -> Result<(), Failed> {
+        let tried = self.write_by_what_is_at_hand(group).await;
+        match tried {
+            // A device of it may have been deleted, and be left out once that is seen.
+            Err(failed) if failed.may_be_theirs && !self.newest.is_empty() => {
+                self.newest.clear();
+                self.write_by_what_is_at_hand(group).await
+            }
+            tried => tried,
+        }
+    }
+
+    async fn write_by_what_is_at_hand(&mut self, group: &[Queued]) -> Result<(), Failed> {
         self.load_runs(group).await?;
         let (batch, runs) = self.batch(group);
         if !batch.reports.is_empty() {
             self.reports.counts.set(Count::Writing, group.len());
             let committed = self.commit(batch).await;
             self.reports.counts.set(Count::Writing, 0);
-            committed?;
+            match committed? {
+                Some(newest) => self.newest.extend(newest),
+                None => self.newest.clear(),
+            }
         }
-        self.runs.extend(runs);
+        for (key, changed) in runs {
+            for (run, set) in changed {
+                put(&mut self.runs, key, run, set);
+            }
+        }
         Ok(())
     }
 
     /// Reads how much of the group's runs is on disk, where that is not at hand.
     async fn load_runs(&mut self, group: &[Queued]) -> Result<(), StoreError> {
-        if self.runs.len() > RUNS_AT_HAND {
+        if self.runs.len() > DEVICES_AT_HAND {
             self.runs.clear();
         }
-        let run_of = |queued: &Queued| (queued.pending.key_id, queued.pending.report.boot_id.clone());
-        let mut wanted: Vec<(KeyId, BootId)> = group
-            .iter()
-            .filter(|queued| queued.pending.report.seq.is_some())
-            .map(run_of)
-            .filter(|run| !self.runs.contains_key(run))
-            .collect();
+        if self.newest.len() > DEVICES_AT_HAND {
+            self.newest.clear();
+        }
+        let run_of = |Queued { pending, .. }: &Queued| (pending.record.key_id, pending.run.clone());
+        let unknown = |Queued { pending, .. }: &&Queued| {
+            pending.seq.is_some() && find(&self.runs, pending.record.key_id, &pending.run).is_none()
+        };
+        let mut wanted: Vec<(KeyId, BootId)> = group.iter().filter(unknown).map(run_of).collect();
         wanted.sort();
         wanted.dedup();
         if !wanted.is_empty() {
-            let stored = self.store.runs(wanted.clone()).await?;
-            self.runs.extend(wanted.into_iter().map(|run| {
-                let set = stored.get(&run).cloned().unwrap_or_default();
-                (run, set)
-            }));
+            let mut stored = self.store.runs(wanted.clone()).await?;
+            for (key, run) in wanted {
+                // A device that comes back time and again has many runs, and is heard of one.
+                if self.runs.get(&key).is_some_and(|runs| runs.len() >= RUNS_OF_A_DEVICE) {
+                    self.runs.remove(&key);
+                }
+                let set = stored.remove(&(key, run.clone())).unwrap_or_default();
+                put(&mut self.runs, key, run, set);
+            }
         }
         Ok(())
     }
 
     /// What of a group is new, and its runs as they are with it.
-    fn batch(&self, group: &[Queued]) -> (RecordBatch, HashMap<(KeyId, BootId), SeqSet>) {
-        let mut runs: HashMap<(KeyId, BootId), SeqSet> = HashMap::new();
+    fn batch(&self, group: &[Queued]) -> (RecordBatch, Runs) {
+        let mut runs = Runs::with_capacity(group.len());
+        let mut newest = Newest::with_capacity(group.len());
         let mut reports = Vec::with_capacity(group.len());
         for Queued { pending, .. } in group {
-            let is_new = match pending.report.seq {
-                None => true,
-                Some(seq) => {
-                    let run = (pending.key_id, pending.report.boot_id.clone());
-                    let at_hand = || self.runs.get(&run).cloned().unwrap_or_default();
-                    runs.entry(run.clone()).or_insert_with(at_hand).insert(seq)
+            let key = pending.record.key_id;
+            let is_new = pending.seq.is_none_or(|seq| {
+                if find(&runs, key, &pending.run).is_none() {
+                    let at_hand = find(&self.runs, key, &pending.run).cloned().unwrap_or_default();
+                    put(&mut runs, key, pending.run.clone(), at_hand);
                 }
-            };
+                let mut of_device = runs.get_mut(&key).into_iter().flatten();
+                of_device.find(|(name, _)| *name == pending.run).is_none_or(|(_, set)| set.insert(seq))
+            });
             if is_new {
-                reports.push(StatusRecord::new(pending.key_id, &pending.report, pending.received_at));
+                reports.push(pending.record.clone());
+                newest.extend(self.newest.get(&key).map(|made| (key, *made)));
             }
         }
-        let changed = runs.iter().map(|((key, run), set)| (*key, run.clone(), set.clone())).collect();
+        let of_device = |(key, runs): (&KeyId, &Vec<(BootId, SeqSet)>)| {
+            let key = *key;
+            runs.clone().into_iter().map(move |(run, set)| (key, run, set))
+        };
+        let changed = runs.iter().flat_map(of_device).collect();
         let without_history = !self.reports.intake.load().keeps_history();
-        (RecordBatch { reports, runs: changed, log_position: None, without_history }, runs)
+        (RecordBatch { reports, runs: changed, log_position: None, without_history, newest }, runs)
     }
 
-    /// Log, then database; both or neither.
-    async fn commit(&self, mut batch: RecordBatch) -> Result<(), Failed> {
+    /// Log, then database; both or neither. What the database has of the group's devices then, if it told.
+    async fn commit(&self, mut batch: RecordBatch) -> Result<Option<Newest>, Failed> {
         let (log, records) = (Arc::clone(&self.log), batch.reports.clone());
         let appended = blocking(move || lock(&log).append(&records)).await;
         let position = appended.map_err(|error| Failed::of_the_place(format!("the status log: {error}")))?;
         batch.log_position = Some(position.clone());
-        let Err(error) = self.store.record(batch).await else { return Ok(()) };
+        let error = match self.store.record(batch).await {
+            Ok(newest) => return Ok(Some(newest)),
+            Err(error) => error,
+        };
         if self.is_committed(&position).await {
-            return Ok(());
+            return Ok(None);
         }
         let log = Arc::clone(&self.log);
         if let Err(undo) = blocking(move || lock(&log).undo()).await {
@@ -257,25 +308,29 @@ impl Writer {
 
     fn acknowledge(&self, group: Vec<Queued>) {
         let watched = self.feed.is_watched() && self.reports.intake.load().shows_live();
-        for Queued { pending, .. } in group {
-            let report = &pending.report;
-            if self.reports.watch.wants(pending.key_id) {
-                let vitals = Vitals::of(report, pending.received_at);
-                // An updater that has no room has missed a report, as if the device had not sent it.
-                let _ = self.reports.updater.try_send(FleetEvent::Reported(pending.key_id, vitals));
+        for Queued { pending: Pending { device_id, record, seq, run, acks, .. }, .. } in group {
+            let key_id = record.key_id;
+            if self.reports.watch.wants(key_id) {
+                self.tell_updater(&record);
             }
             if watched {
-                self.feed.tell(LiveEvent::Report {
-                    key_id: pending.key_id,
-                    device_id: pending.device_id,
-                    reported_at: report.timestamp,
-                    sample: report.sample(),
-                });
+                let (device_id, StatusRecord { reported_at, sample, .. }) = (device_id.as_ref().clone(), record);
+                self.feed.tell(LiveEvent::Report { key_id, device_id, reported_at, sample });
             }
-            if let Some(seq) = report.seq {
-                // A device that has gone sends it again, and is told then.
-                let _ = pending.acks.send((pending.report.boot_id, seq));
+            if let Some(seq) = seq {
+                acks.tell(run, seq);
             }
+        }
+    }
+
+    fn tell_updater(&self, record: &StatusRecord) {
+        match serde_json::from_str(record.body()) {
+            Ok(report) => {
+                let vitals = Vitals::of(&report, record.received_at);
+                // An updater that has no room has missed a report, as if the device had not sent it.
+                let _ = self.reports.updater.try_send(FleetEvent::Reported(record.key_id, vitals));
+            }
+            Err(error) => error!(key_id = %record.key_id, %error, "a stored report can't be read"),
         }
     }
 }

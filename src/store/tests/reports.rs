@@ -42,8 +42,8 @@ fn reports_of_a_deleted_device_are_left_out_and_the_others_are_kept() {
         let batch = RecordBatch {
             reports: vec![record(gone, 1, 1.0), record(key, 1, 1.0)],
             runs: vec![(gone, BootId::default(), SeqSet::default())],
-            without_history: false,
             log_position: Some(position.clone()),
+            ..RecordBatch::default()
         };
         store.record(batch).await.unwrap();
         assert!(store.device_by_key(key).await.unwrap().unwrap().status.is_some());

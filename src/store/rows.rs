@@ -1,0 +1,175 @@
+//! Many rows of one table: written one by one or several at once, whichever its database does faster.
+
+use std::marker::PhantomData;
+
+use diesel::backend::Backend;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, Text};
+
+use super::connection::Db;
+use super::dialect::Value;
+
+/// A table's columns, for writing many rows at once. `T`: how its statement is found among those prepared before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Columns<T = ByText> {
+    table: &'static str,
+    /// The primary key.
+    key: &'static [&'static str],
+    rest: &'static [&'static str],
+    known_by: PhantomData<T>,
+}
+
+/// How a prepared statement is found again.
+pub(super) trait Known: 'static {
+    /// By its type, and its text is not even made: the type belongs to one statement of one row.
+    const BY_TYPE: bool;
+}
+
+/// By its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ByText;
+
+impl Known for ByText {
+    const BY_TYPE: bool = false;
+}
+
+/// Bytes of text bound in one statement, about: a MariaDB or MySQL server takes 16 MiB in one by default, and nothing
+/// is gained beyond this.
+#[cfg(feature = "mysql")]
+const MAX_TEXT: usize = 1 << 20;
+
+/// Values bound in one statement: far below SQLite's 32,766 and MySQL's 65,535, and beyond it nothing is gained.
+#[cfg(feature = "mysql")]
+const MAX_BOUND: usize = 2000;
+
+impl<T: Known> Columns<T> {
+    pub(super) const fn new(table: &'static str, key: &'static [&'static str], rest: &'static [&'static str]) -> Self {
+        Self { table, key, rest, known_by: PhantomData }
+    }
+
+    /// Inserts rows; each has the key's values, then the rest's.
+    pub(super) fn insert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
+        self.write(db, rows, "")
+    }
+
+    /// Inserts rows, or where the key exists makes that row the same.
+    pub(super) fn upsert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
+        let clause = match db {
+            Db::Sqlite(_) => {
+                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+                format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.key.join(", "), set.join(", "))
+            }
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) => {
+                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = VALUES({c})")).collect();
+                format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
+            }
+        };
+        self.write(db, rows, &clause)
+    }
+
+    fn write(&self, db: &mut Db, rows: Vec<Vec<Value>>, clause: &str) -> QueryResult<()> {
+        let width = self.key.len() + self.rest.len();
+        let columns: Vec<&str> = self.key.iter().chain(self.rest).copied().collect();
+        let head = format!("INSERT INTO {} ({}) VALUES ", self.table, columns.join(", "));
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (rows, others) = rest.split_at(at_once(db, rest, width));
+            let insert = Insert { head: &head, rows, clause, known_by: PhantomData::<T> };
+            match db {
+                Db::Sqlite(connection) => insert.execute(connection)?,
+                // Each number of rows is a statement of its own.
+                #[cfg(feature = "mysql")]
+                Db::Mysql(connection) => {
+                    Insert { head: &head, rows, clause, known_by: PhantomData::<ByText> }.execute(connection)?
+                }
+            };
+            rest = others;
+        }
+        Ok(())
+    }
+}
+
+/// How many of these rows, of so many values each, are written with one statement. There is at least one.
+#[cfg_attr(not(feature = "mysql"), expect(unused_variables, reason = "SQLite takes them one by one"))]
+fn at_once(db: &Db, rows: &[Vec<Value>], width: usize) -> usize {
+    match db {
+        // One of several rows keeps a copy of each page that it changes, to take its first rows back if a later one
+        // fails.
+        Db::Sqlite(_) => 1,
+        // Each is a message to the server and back.
+        #[cfg(feature = "mysql")]
+        Db::Mysql(_) => power_of_two(that_fit(&rows[..rows.len().min(MAX_BOUND / width)])),
+    }
+}
+
+/// How many of these rows, at least one, have no more than [`MAX_TEXT`].
+#[cfg(feature = "mysql")]
+fn that_fit(rows: &[Vec<Value>]) -> usize {
+    let text = |value: &Value| match value {
+        Value::Text(Some(text)) => text.len(),
+        Value::Shared(text) => text.len(),
+        _ => 0,
+    };
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.iter().map(text).sum::<usize>();
+        bytes <= MAX_TEXT
+    });
+    fit.count().max(1)
+}
+
+/// The greatest that is not above `most`: so few numbers of rows, and so few statements that stay prepared.
+#[cfg(feature = "mysql")]
+const fn power_of_two(most: usize) -> usize {
+    1 << most.ilog2()
+}
+
+/// One `INSERT` of rows. It is prepared once for each number of rows, and binds without copies.
+struct Insert<'a, T> {
+    head: &'a str,
+    rows: &'a [Vec<Value>],
+    clause: &'a str,
+    known_by: PhantomData<T>,
+}
+
+impl<T: Known> QueryId for Insert<'_, T> {
+    type QueryId = T;
+    const HAS_STATIC_QUERY_ID: bool = T::BY_TYPE;
+}
+
+impl<C: Connection, T> RunQueryDsl<C> for Insert<'_, T> {}
+
+impl<DB, T> QueryFragment<DB> for Insert<'_, T>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    Option<f64>: ToSql<Nullable<Double>, DB>,
+    Option<String>: ToSql<Nullable<Text>, DB>,
+    str: ToSql<Text, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(self.head);
+        for (index, row) in self.rows.iter().enumerate() {
+            out.push_sql(if index == 0 { "(" } else { ",(" });
+            for (index, value) in row.iter().enumerate() {
+                if index > 0 {
+                    out.push_sql(",");
+                }
+                match value {
+                    Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x)?,
+                    Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x)?,
+                    Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x)?,
+                    Value::Shared(x) => out.push_bind_param::<Text, str>(x)?,
+                    Value::Bool(x) => out.push_bind_param::<Bool, _>(x)?,
+                }
+            }
+            out.push_sql(")");
+        }
+        out.push_sql(self.clause);
+        Ok(())
+    }
+}
