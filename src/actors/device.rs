@@ -35,7 +35,7 @@ use super::{Feed, FleetEvent, Place};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{BootId, ConnectionCause, DeviceAuth, DeviceId, Flapping, Session, SessionLimits, Timestamp};
-use crate::protocol::{self, DeviceMessage, close};
+use crate::protocol::{self, DeviceMessage};
 use crate::store::{Blobs, KeyFolder};
 
 /// Messages that may wait for one device.
@@ -43,9 +43,6 @@ const MAILBOX: usize = 32;
 
 /// How often deadlines of the link are looked at while something is under way.
 const TICK: TimeDelta = TimeDelta::seconds(1);
-
-/// How often at most, where nothing is: most of a large fleet's connections have nothing to do.
-const QUIET_TICK: TimeDelta = TimeDelta::seconds(5);
 
 /// A tick that comes so long after it was due says that the server had no time.
 const LATE: TimeDelta = TimeDelta::seconds(2);
@@ -226,13 +223,15 @@ impl Actor for DeviceActor {
 }
 
 impl DeviceActor {
-    /// Looks at deadlines again: soon while something is under way, later where nothing is.
+    /// Looks at deadlines again: soon while something is under way. Most of a large fleet's connections have nothing
+    /// to do until the next ping.
     fn tick_later(&mut self, ctx: &mut Ctx) {
+        let now = self.links.clock.steady();
         let pause = match self.session.is_quiet() {
-            true => (self.links.ping / 5).clamp(TICK, QUIET_TICK),
+            true => ((self.pinged + self.links.ping).min(self.session.silent_at()) - now).max(TICK),
             false => TICK,
         };
-        self.tick_at = self.links.clock.steady() + pause;
+        self.tick_at = now + pause;
         if let Some(ticking) = self.ticking.take() {
             ctx.cancel_future(ticking);
         }
@@ -250,8 +249,6 @@ impl DeviceActor {
         let is_late = late > LATE;
         if is_late {
             self.watcher.excuse(now, late.num_seconds());
-        } else if self.watcher.is_stalled(now) {
-            return self.close(close::POLICY, "a frame took too long to arrive", ctx);
         }
         if self.watcher.is_held() {
             // It is not the device that is silent.

@@ -163,6 +163,12 @@ impl Session {
         self.heard = now;
     }
 
+    /// When it is taken for gone, if nothing comes until then.
+    #[must_use]
+    pub fn silent_at(&self) -> Timestamp {
+        self.heard + self.limits.dead_after
+    }
+
     /// A message came, whatever it says.
     pub fn spoken(&mut self, now: Timestamp) {
         self.heard = now;

@@ -18,9 +18,11 @@ use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Sleep, sleep};
 
+use super::LATE;
 use super::frames::Frames;
 use crate::clock::Clock;
 use crate::domain::Timestamp;
+use crate::protocol::close;
 
 /// How long a frame may take to arrive, seconds.
 const FRAME_WITHIN_S: i64 = 10;
@@ -58,11 +60,12 @@ impl Watcher {
         self.0.borrow().refused
     }
 
-    /// Whether a frame, or a message of several, has been incomplete for too long.
-    pub fn is_stalled(&self, now: Timestamp) -> bool {
+    /// When the frame, or the message of several, that is incomplete must be whole.
+    fn due(&self) -> Option<Timestamp> {
         let watch = self.0.borrow();
-        let longer = |since: Option<Timestamp>, s| since.is_some_and(|since| now - since >= TimeDelta::seconds(s));
-        watch.held.is_none() && (longer(watch.frame, FRAME_WITHIN_S) || longer(watch.message, MESSAGE_WITHIN_S))
+        let frame = watch.frame.map(|since| since + TimeDelta::seconds(FRAME_WITHIN_S));
+        let message = watch.message.map(|since| since + TimeDelta::seconds(MESSAGE_WITHIN_S));
+        frame.into_iter().chain(message).min()
     }
 
     /// The actor has the frame that was handed on. It asks for the next one when it has dealt with it.
@@ -116,11 +119,13 @@ pub(super) struct Guard<S> {
     /// Read, and not handed on yet.
     rest: Bytes,
     sleeping: Option<Pin<Box<Sleep>>>,
+    /// What is incomplete must be whole by then.
+    stalling: Option<(Timestamp, Pin<Box<Sleep>>)>,
 }
 
 impl<S> Guard<S> {
     pub fn new(bytes: S, clock: Clock, watcher: Watcher) -> Self {
-        Self { bytes, clock, watcher, frames: Frames::default(), rest: Bytes::new(), sleeping: None }
+        Self { bytes, clock, watcher, frames: Frames::default(), rest: Bytes::new(), sleeping: None, stalling: None }
     }
 
     /// Lets binary frames pass, which a device does not send.
@@ -145,6 +150,34 @@ impl<S> Guard<S> {
             self.sleeping = None;
         }
         Poll::Ready(())
+    }
+
+    /// Ready when what is incomplete has been so for too long: it is refused then.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(due) = self.watcher.due() else {
+                self.stalling = None;
+                return Poll::Pending;
+            };
+            match &mut self.stalling {
+                Some((at, sleeping)) if *at == due => {
+                    ready!(sleeping.as_mut().poll(cx));
+                    let now = self.clock.steady();
+                    let late = now - due;
+                    if late > LATE {
+                        // The server stood still, not the device.
+                        self.watcher.excuse(now, late.num_seconds());
+                    } else {
+                        self.watcher.0.borrow_mut().refused = Some((close::POLICY, "a frame took too long to arrive"));
+                        return Poll::Ready(());
+                    }
+                }
+                _ => {
+                    let left = (due - self.clock.steady()).to_std().unwrap_or_default();
+                    self.stalling = Some((due, Box::pin(sleep(left))));
+                }
+            }
+        }
     }
 
     /// The rest of a frame, or as much of it as is there.
@@ -176,10 +209,14 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guard<S> 
         }
         ready!(self.poll_gate(cx));
         while self.rest.is_empty() {
-            match ready!(self.bytes.poll_next_unpin(cx)) {
-                Some(Ok(bytes)) => self.rest = bytes,
+            match self.bytes.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
                 // A link that broke is at its end.
-                Some(Err(_)) | None => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    ready!(self.poll_stall(cx));
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
             }
         }
         Poll::Ready(Some(self.hand_on()))
@@ -218,5 +255,18 @@ mod tests {
         assert_eq!(next(&mut guard), None, "nothing is read while it is held");
         watcher.go_on(at(9));
         assert_eq!(next(&mut guard), Some(13));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_incomplete_is_refused_when_its_time_is_over() {
+        let half = Bytes::from(masked(1, 5)).slice(..3);
+        let bytes = futures_util::stream::iter([Ok(half)]).chain(futures_util::stream::pending());
+        let watcher = Watcher::default();
+        let mut guard = Guard::new(Box::pin(bytes), Clock::system(), watcher.clone());
+        assert_eq!((next(&mut guard), next(&mut guard)), (Some(3), None));
+        let refused = guard.next().await;
+        assert!(matches!(refused, Some(Err(PayloadError::Overflow))), "{refused:?}");
+        assert_eq!(watcher.refused().map(|(code, _)| code), Some(close::POLICY));
+        assert!(guard.next().await.is_none());
     }
 }
