@@ -167,7 +167,7 @@ impl BootId {
 /// The sha256 of some bytes, as 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Sha256Hex(String);
+pub struct Sha256Hex(Arc<str>);
 
 impl Sha256Hex {
     /// Parses 64 hexadecimal digits, in either case.
@@ -176,7 +176,7 @@ impl Sha256Hex {
     /// A sentence when the text is anything else.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Ok(Self(text.to_ascii_lowercase()));
+            return Ok(Self(text.to_ascii_lowercase().into()));
         }
         Err(format!("a sha256 must be 64 hexadecimal digits, not {text:?}"))
     }
@@ -185,13 +185,13 @@ impl Sha256Hex {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        Self(hex::encode(sha2::Sha256::digest(bytes)))
+        Self::from_digest(&sha2::Sha256::digest(bytes))
     }
 
     /// From a finished digest.
     #[must_use]
     pub fn from_digest(digest: &[u8]) -> Self {
-        Self(hex::encode(digest))
+        Self(hex::encode(digest).into())
     }
 
     /// The digits.
@@ -210,7 +210,7 @@ impl TryFrom<String> for Sha256Hex {
 
 impl From<Sha256Hex> for String {
     fn from(hash: Sha256Hex) -> String {
-        hash.0
+        hash.0.as_ref().to_owned()
     }
 }
 

@@ -6,13 +6,14 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A module's version: text of 1 to 64 printable characters without spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Version(String);
+pub struct Version(Arc<str>);
 
 /// Why a text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +28,7 @@ impl Version {
     pub fn new(text: &str) -> Result<Self, VersionError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'+' | b'~' | b'-');
         if !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed) && !matches!(text, "." | "..") {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(VersionError(text.chars().take(80).collect()))
     }
@@ -97,7 +98,7 @@ impl FromStr for Version {
 
 impl From<Version> for String {
     fn from(version: Version) -> String {
-        version.0
+        version.0.as_ref().to_owned()
     }
 }
 
