@@ -140,9 +140,9 @@ pub(super) fn set_beyond(fleet_limit: Option<u32>, request: &RolloutRequest) -> 
 }
 
 fn missing(target: &Target, mut found: Vec<&DeviceId>) -> Option<FieldError> {
-    found.sort();
     match target {
         Target::DeviceIds(ids) => {
+            found.sort();
             let unknown: Vec<&str> =
                 ids.iter().filter(|id| found.binary_search(id).is_err()).map(DeviceId::as_str).take(10).collect();
             (!unknown.is_empty())

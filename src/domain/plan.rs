@@ -8,10 +8,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use super::{
     Assignment, AssignmentState, Candidate, DeviceId, KeyId, ModuleName, Modules, Release, RolloutId, RolloutRequest,
-    Sha256Hex, Timestamp, Version,
+    Timestamp, Version,
 };
 
 /// What a rollout would do.
@@ -222,13 +223,13 @@ fn left_out_alone(request: &RolloutRequest, releases: &[Release], device: &Candi
 }
 
 /// A number that is as good as drawn, and the same each time for the same packages and device.
-fn draw(releases: &[Release], key: KeyId) -> Sha256Hex {
-    let mut text = key.to_string();
+fn draw(releases: &[Release], key: KeyId) -> [u8; 32] {
+    let mut hash = sha2::Sha256::new_with_prefix(key.to_string());
     for release in releases {
-        text.push('/');
-        text.push_str(release.sha256.as_str());
+        hash.update("/");
+        hash.update(release.sha256.as_str());
     }
-    Sha256Hex::of(text.as_bytes())
+    hash.finalize().into()
 }
 
 impl Plan {
