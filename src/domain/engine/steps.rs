@@ -85,13 +85,16 @@ impl Engine {
         let Some(known) = self.online.get(&key) else { return };
         let Some(course) = self.courses.get_mut(&id) else { return };
         if course.rollout.state.offers() && course.is_member(key) {
-            let modules: Vec<ModuleName> = course.rollout.packages.iter().map(|p| p.release.module.clone()).collect();
-            for (module, release) in modules.iter().zip(course.rollout.packages.clone()) {
+            for place in 0..course.rollout.packages.len() {
+                let Release { module, version, .. } = &course.rollout.packages[place].release;
+                if course.rows_of(key).iter().any(|row| row.module == *module) {
+                    continue;
+                }
                 let running = known.modules.get(module);
-                let counts = self.claims.get(&(key, module.clone())) == Some(&id);
-                let wanted = compare(running, &release.release.version, course.rollout.allow_rollback).is_ok();
-                if counts && wanted && course.rows_of(key).iter().all(|row| row.module != *module) {
-                    course.came_back(step, key, module, running);
+                let wanted = compare(running, version, course.rollout.allow_rollback).is_ok();
+                let module = module.clone();
+                if wanted && self.claims.get(&(key, module.clone())) == Some(&id) {
+                    course.came_back(step, key, &module, running);
                 }
             }
         }
@@ -113,9 +116,13 @@ impl Engine {
     /// Ends assignments whose health window is over, and those that a newer rollout has taken over.
     pub(super) fn settle(&mut self, step: &mut Step, id: RolloutId, key: KeyId) {
         let session = self.online.get(&key).map(|known| known.session);
-        let Some(rows) = self.course(id).map(|course| course.rows_of(key).to_vec()) else { return };
+        let Some(course) = self.course(id) else { return };
+        // Mostly there is none, and nothing is copied.
+        let matters = |row: &&Assignment| row.state == S::Verifying || self.is_taken_over(id, row);
+        let rows: Vec<Assignment> = course.rows_of(key).iter().filter(matters).cloned().collect();
         for row in rows {
             let Some(verdict) = self.course(id).map(|course| self.verdict(course, &row, step.now)) else { return };
+            let taken_over = self.is_taken_over(id, &row);
             let Some(course) = self.courses.get_mut(&id) else { return };
             let well_at = row.seen_since.map(|seen| seen + course.health_window());
             if row.state == S::Verifying && well_at.is_some_and(|at| at <= step.now) && session.is_some() {
@@ -125,15 +132,19 @@ impl Engine {
                     Ok(false) => {}
                     Err(evidence) => unhealthy(course, step, &row, evidence),
                 }
-            } else if matches!(row.state, S::Waiting | S::Offered | S::Downloading)
-                && self.claims.get(&(key, row.module.clone())).is_some_and(|claim| *claim > id)
-            {
+            } else if taken_over {
                 course.transition(step, key, &row.module, S::Superseded, |_| {});
                 if let Some(session) = session.filter(|_| row.state.holds_a_lease()) {
                     step.effects.speech.push(cancel(session, &row));
                 }
             }
         }
+    }
+
+    /// Whether a newer rollout counts for what waits here, or is on its way to the device.
+    fn is_taken_over(&self, id: RolloutId, row: &Assignment) -> bool {
+        matches!(row.state, S::Waiting | S::Offered | S::Downloading)
+            && self.claims.get(&(row.key_id, row.module.clone())).is_some_and(|claim| *claim > id)
     }
 
     /// A device's time has come: a lease ended, a pause is over, a health window is.
@@ -226,15 +237,16 @@ impl Engine {
         let modules: Vec<ModuleName> = course.rollout.packages.iter().map(|p| p.release.module.clone()).collect();
         let keys = only.unwrap_or_else(|| course.members().collect());
         let keys: Vec<KeyId> = keys.into_iter().filter(|key| course.is_open_for(*key)).collect();
+        let older: Vec<RolloutId> = self.ids().into_iter().filter(|other| *other < id).collect();
         for key in keys {
             for module in &modules {
                 if self.course(id).is_some_and(|course| course.gives(key, module)) {
                     self.claim_one(id, key, module);
                 }
             }
-            for older in self.ids().into_iter().filter(|other| *other < id) {
-                self.settle(step, older, key);
-                self.touch(step.now, older, key);
+            for older in &older {
+                self.settle(step, *older, key);
+                self.touch(step.now, *older, key);
             }
             self.settle(step, id, key);
             self.touch(step.now, id, key);
