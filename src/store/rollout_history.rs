@@ -215,7 +215,10 @@ pub(super) fn append(db: &mut Db, moved: &[Transition], known: &HashSet<i64>) ->
             millis(t.at).into(),
         ]
     };
-    Ok(HISTORY.insert(db, moved.iter().filter(|t| known.contains(&t.key_id.0)).map(row).collect())?)
+    let mut kept: Vec<&Transition> = moved.iter().filter(|t| known.contains(&t.key_id.0)).collect();
+    // In the order of an index; those of one device stay in the order in which they happened.
+    kept.sort_by_key(|t| t.key_id);
+    Ok(HISTORY.insert(db, kept.into_iter().map(row).collect())?)
 }
 
 /// Writes down what failed for good.

@@ -1,6 +1,7 @@
 //! Rollouts as they are written: created whole, then saved change by change before anything is said to a device.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 
@@ -93,7 +94,8 @@ impl Store {
     }
 
     /// One transaction. Assignments of devices deleted meanwhile are left out.
-    pub async fn save_rollouts(&self, changes: RolloutChanges) -> Result<()> {
+    pub async fn save_rollouts(&self, changes: impl Into<Arc<RolloutChanges>>) -> Result<()> {
+        let changes = changes.into();
         self.write(move |db| {
             for rollout in &changes.rollouts {
                 update(db, rollout)?;
@@ -195,8 +197,10 @@ fn update(db: &mut Db, rollout: &Rollout) -> Outcome<()> {
 /// As rows of rollout `id`, or of the one that each names. Returns which of their devices exist.
 fn save_assignments(db: &mut Db, id: Option<RolloutId>, assignments: &[Assignment]) -> Outcome<HashSet<i64>> {
     let known = known_devices(db, assignments)?;
-    let kept = assignments.iter().filter(|assignment| known.contains(&assignment.key_id.0));
-    let rows = kept.map(|assignment| row(id.unwrap_or(assignment.rollout), assignment)).collect();
+    let mut kept: Vec<&Assignment> = assignments.iter().filter(|row| known.contains(&row.key_id.0)).collect();
+    // In the order of the table's keys: each row then goes beside the one before it.
+    kept.sort_by_key(|row| (row.rollout, row.key_id, &row.module));
+    let rows = kept.into_iter().map(|assignment| row(id.unwrap_or(assignment.rollout), assignment)).collect();
     ASSIGNMENTS.upsert(db, rows)?;
     Ok(known)
 }
