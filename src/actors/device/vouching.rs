@@ -28,7 +28,8 @@ impl Vouching {
 
     /// What it has to be told of trust now, once.
     pub fn documents(&mut self, folder: &KeyFolder) -> Vec<ServerMessage> {
-        let Some((claim, keys)) = self.claim.as_mut().zip(read(folder)) else { return Vec::new() };
+        let Some(claim) = &mut self.claim else { return Vec::new() };
+        let Some(keys) = read(folder) else { return Vec::new() };
         let unknown = keys.documents_after(claim.version);
         claim.version += unknown.len() as u64;
         let messages = unknown.chunks(AT_ONCE);
