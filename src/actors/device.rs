@@ -29,6 +29,7 @@ use super::acks::Acks;
 use super::blocks::Blocks;
 use super::counts::Counts;
 use super::intake::Intake;
+use super::post::Posts;
 use super::registry::{RegistryActor, Seat, ToDevice};
 use super::turns::Turns;
 use super::{Feed, FleetEvent, Place};
@@ -60,6 +61,7 @@ pub(super) struct Links {
     pub blocks: Blocks,
     pub keys: KeyFolder,
     pub turns: Turns,
+    pub posts: Posts,
     pub flapping: Mutex<Flapping>,
     pub counts: Counts,
     pub clock: Clock,
@@ -91,6 +93,7 @@ impl Links {
             blocks: Blocks::default(),
             keys,
             turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
+            posts: Posts::default(),
             flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
             counts: counts.clone(),
             clock: clock.clone(),

@@ -18,6 +18,7 @@ mod feed;
 mod intake;
 mod picture;
 mod places;
+mod post;
 mod prepare;
 mod registry;
 mod status_logger;

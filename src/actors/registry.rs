@@ -15,7 +15,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::dev::SendError;
 use actix::prelude::*;
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
@@ -23,6 +22,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::counts::Counts;
+use super::post::Post;
 use super::watch::Watch;
 use super::{Feed, FleetEvent};
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ use self::present::Present;
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
 
-/// How long a message waits for a device whose mailbox is full before it is tried again.
+/// How long a connection whose mailbox is full has before it is told again that another one took over.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a write that failed waits before it is tried again.
@@ -56,6 +56,7 @@ const CLONE_ALARM_WITHIN_MIN: i64 = 10;
 struct Connected {
     present: Arc<Present>,
     door: Recipient<ToDevice>,
+    post: Post,
 }
 
 /// See the module.
@@ -118,18 +119,11 @@ impl RegistryActor {
         self.feed.tell(LiveEvent::Device { key_id, device_id: device_id.clone(), online, since, modules });
     }
 
-    /// Hands a message to a session, later again while its mailbox is full.
-    fn say(&mut self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice, ctx: &mut Context<Self>) {
+    /// Has a message handed to a session.
+    fn say(&self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice) {
         let Some(connected) = self.connected.get(&key_id) else { return };
-        if session.is_some_and(|session| session != connected.present.session) {
-            return;
-        }
-        let session = connected.present.session;
-        match connected.door.try_send(message) {
-            Ok(()) | Err(SendError::Closed(_)) => {}
-            Err(SendError::Full(message)) => {
-                ctx.run_later(BUSY_PAUSE, move |registry, ctx| registry.say(key_id, Some(session), message, ctx));
-            }
+        if session.is_none_or(|session| session == connected.present.session) {
+            connected.post.send(connected.door.clone(), message);
         }
     }
 
@@ -156,11 +150,11 @@ impl Actor for RegistryActor {
 impl Handler<Say> for RegistryActor {
     type Result = ();
 
-    fn handle(&mut self, Say(speech): Say, ctx: &mut Self::Context) {
+    fn handle(&mut self, Say(speech): Say, _: &mut Self::Context) {
         match speech {
-            Speech::Offer(offer) => self.say(offer.key_id, Some(offer.session), ToDevice::Offer(offer), ctx),
+            Speech::Offer(offer) => self.say(offer.key_id, Some(offer.session), ToDevice::Offer(offer)),
             Speech::Cancel { key_id, session, module, version } => {
-                self.say(key_id, Some(session), ToDevice::Cancel { module, version }, ctx);
+                self.say(key_id, Some(session), ToDevice::Cancel { module, version });
             }
         }
     }
@@ -169,13 +163,13 @@ impl Handler<Say> for RegistryActor {
 impl Handler<Disconnect> for RegistryActor {
     type Result = ();
 
-    fn handle(&mut self, disconnect: Disconnect, ctx: &mut Self::Context) {
+    fn handle(&mut self, disconnect: Disconnect, _: &mut Self::Context) {
         let Disconnect { key_id, code, reason } = disconnect;
         let close = ToDevice::Close { code, reason };
         if !self.joining.is_empty() {
             self.unwanted.insert(key_id, (SessionNo(self.last_session), close.clone()));
         }
-        self.say(key_id, None, close, ctx);
+        self.say(key_id, None, close);
     }
 }
 

@@ -156,9 +156,9 @@ impl DeviceActor {
             let reason = format!("flapping: connects too often; come back in {} s", held.seconds);
             return self.close(close::TRY_AGAIN, reason, ctx);
         }
-        let door = ctx.address().recipient();
-        let asked =
-            self.links.registry.send(Join { device_id, auth: self.auth.clone(), hello: self.told(modules), door });
+        let (door, post) = (ctx.address().recipient(), self.links.posts.here());
+        let join = Join { device_id, auth: self.auth.clone(), hello: self.told(modules), door, post };
+        let asked = self.links.registry.send(join);
         ctx.wait(asked.into_actor(self).map(|answer, device, ctx| match answer {
             Ok(Ok(joined)) => device.welcome(joined, ctx),
             Ok(Err(NotJoined::Refused(refusal))) => device.turn_away(refusal, ctx),

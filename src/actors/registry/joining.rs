@@ -12,6 +12,7 @@ use super::{
 };
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
+use crate::actors::post::Post;
 use crate::domain::{
     Arrival, ConnectionCause, DeviceAuth, DeviceId, KeyId, Readings, SessionNo, Sha256Hex, Tags, TokenKind,
 };
@@ -29,6 +30,7 @@ struct Taken {
     device_id: DeviceId,
     hello: Told,
     door: Recipient<ToDevice>,
+    post: Post,
 }
 
 impl Handler<Join> for RegistryActor {
@@ -60,14 +62,14 @@ impl Handler<Join> for RegistryActor {
         };
         *self.joining.entry(join.device_id.clone()).or_default() += 1;
         let saved = queued(async move { store.join(request).await });
-        let taken = saved.into_actor(self).map(move |outcome, registry, ctx| {
+        let taken = saved.into_actor(self).map(move |outcome, registry, _| {
             let named = join.device_id.clone();
             let outcome = match outcome {
                 Ok(JoinOutcome::Joined { key_id, name, tags, readings, enrolled }) => {
                     let token = token.filter(|_| enrolled);
-                    let Join { device_id, hello, door, .. } = join;
-                    let taken = Taken { key_id, session, name, tags, readings, device_id, hello, door };
-                    let arrival = registry.take_in(taken, ctx);
+                    let Join { device_id, hello, door, post, .. } = join;
+                    let taken = Taken { key_id, session, name, tags, readings, device_id, hello, door, post };
+                    let arrival = registry.take_in(taken);
                     let seat = Seat { registry: registry_address, key_id, session, cause: ConnectionCause::Lost };
                     Ok((Joined { seat, token }, arrival, registry.updater.clone()))
                 }
@@ -94,15 +96,15 @@ impl Handler<Join> for RegistryActor {
 
 impl RegistryActor {
     /// The device is on disk: this connection is its one from now on, unless it said hello on a later one meanwhile.
-    fn take_in(&mut self, taken: Taken, ctx: &mut Context<Self>) -> Option<Arrival> {
-        let Taken { key_id, session, name, tags, readings, device_id, hello: told, door } = taken;
+    fn take_in(&mut self, taken: Taken) -> Option<Arrival> {
+        let Taken { key_id, session, name, tags, readings, device_id, hello: told, door, post } = taken;
         if self.connected.get(&key_id).is_some_and(|connected| connected.present.session > session) {
             send_away(door);
             return None;
         }
         let modules = told.modules.clone();
         let present = Arc::new(Present::new(key_id, device_id, session, Known { name, tags, told }));
-        let connected = Connected { present: Arc::clone(&present), door };
+        let connected = Connected { present: Arc::clone(&present), door, post };
         if let Some(before) = self.connected.insert(key_id, connected) {
             before.present.leave();
             info!(device_id = %present.device_id, "another connection took over");
@@ -116,16 +118,16 @@ impl RegistryActor {
         }
         self.counts.set(Count::Connections, self.connected.len());
         self.tell_online(key_id, &present.device_id, true, Some(modules));
-        self.send_away_again(key_id, session, ctx);
+        self.send_away_again(key_id, session);
         Some(present.arrival(readings))
     }
 
     /// What was said to all, or to this device's connection, while its hello was being saved, is for it too.
-    fn send_away_again(&mut self, key_id: KeyId, session: SessionNo, ctx: &mut Context<Self>) {
+    fn send_away_again(&self, key_id: KeyId, session: SessionNo) {
         let unwanted = self.unwanted.get(&key_id).filter(|(up_to, _)| session <= *up_to);
         let close = unwanted.map(|(_, close)| close.clone()).or(self.draining.map(restart));
         if let Some(close) = close {
-            self.say(key_id, Some(session), close, ctx);
+            self.say(key_id, Some(session), close);
         }
     }
 

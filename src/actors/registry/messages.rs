@@ -5,6 +5,7 @@ use actix::prelude::*;
 use tracing::debug;
 
 use super::RegistryActor;
+use crate::actors::post::Post;
 use crate::domain::{
     ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Timestamp,
     Version,
@@ -38,6 +39,8 @@ pub struct Join {
     pub auth: DeviceAuth,
     pub hello: Told,
     pub door: Recipient<ToDevice>,
+    /// The way to the thread that the connection lives on.
+    pub post: Post,
 }
 
 /// The device is known, and this connection is its one.

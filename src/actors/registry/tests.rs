@@ -1,6 +1,7 @@
 use actix::prelude::*;
 
 use super::*;
+use crate::actors::post::Posts;
 use crate::domain::{DeviceAuth, Tags};
 use crate::store::StoreConfig;
 
@@ -25,6 +26,7 @@ struct Bench {
     store: Store,
     registry: Addr<RegistryActor>,
     events: mpsc::Receiver<FleetEvent>,
+    posts: Posts,
     _dir: tempfile::TempDir,
 }
 
@@ -36,7 +38,7 @@ impl Bench {
         let (updater, events) = mpsc::channel(16 * 1024);
         let (feed, counts, watch) = (Feed::default(), Counts::default(), Arc::default());
         let registry = RegistryActor::new(store.clone(), Clock::system(), feed, updater, counts, watch).start();
-        Self { store, registry, events, _dir: dir }
+        Self { store, registry, events, posts: Posts::default(), _dir: dir }
     }
 
     /// A hello of this device on a connection of its own, and the codes of the closes that the connection is told.
@@ -47,6 +49,7 @@ impl Bench {
             auth: DeviceAuth::Open,
             hello: Told::default(),
             door: Door(door).start().recipient(),
+            post: self.posts.here(),
         };
         (self.registry.send(join), told)
     }

@@ -1,0 +1,73 @@
+//! What connections are told, carried by the thread that they live on.
+//!
+//! A connection that another thread wakes waits behind all that its own thread has to do: when thousands are told
+//! something, the answers of the first would keep the last from hearing it. So what is for a thread's connections is
+//! handed over to that thread, and given out there before anything that comes of it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use actix::Recipient;
+use actix::dev::SendError;
+use tokio::sync::mpsc;
+
+use super::registry::ToDevice;
+
+/// How long a message waits for a device whose mailbox is full before it is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Messages that are given out in one go.
+const AT_ONCE: usize = 4096;
+
+struct Letter {
+    door: Recipient<ToDevice>,
+    message: ToDevice,
+}
+
+/// The way to the connections of one thread. Without a bound of its own: what is sent was saved before and is said
+/// once, so that there is never more of it than assignments under way.
+#[derive(Clone)]
+pub struct Post(mpsc::UnboundedSender<Letter>);
+
+impl Post {
+    /// Hands a message to a connection of this post's thread, later again while its mailbox is full.
+    pub fn send(&self, door: Recipient<ToDevice>, message: ToDevice) {
+        // Ends with its thread, and with all connections there.
+        let _ = self.0.send(Letter { door, message });
+    }
+}
+
+/// The ways to all threads that have connections.
+#[derive(Default)]
+pub(super) struct Posts(Mutex<HashMap<ThreadId, Post>>);
+
+impl Posts {
+    /// The way to this thread, whose runtime this is called in.
+    pub fn here(&self) -> Post {
+        let mut posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let post = posts.entry(std::thread::current().id()).or_insert_with(|| {
+            let (post, letters) = mpsc::unbounded_channel();
+            actix::spawn(carry(letters));
+            Post(post)
+        });
+        post.clone()
+    }
+}
+
+async fn carry(mut letters: mpsc::UnboundedReceiver<Letter>) {
+    let mut some = Vec::new();
+    while letters.recv_many(&mut some, AT_ONCE).await > 0 {
+        some.drain(..).for_each(give);
+    }
+}
+
+fn give(Letter { door, message }: Letter) {
+    if let Err(SendError::Full(message)) = door.try_send(message) {
+        actix::spawn(async move {
+            tokio::time::sleep(BUSY_PAUSE).await;
+            give(Letter { door, message });
+        });
+    }
+}
