@@ -17,7 +17,7 @@ use tracing::{error, info};
 mod outbox;
 mod steering;
 
-use self::outbox::Outbox;
+use self::outbox::{Batch, Outbox};
 pub use self::steering::{Explain, Forget, Free, Retry, Start, Steer, Steering, TakeBack, TakenBack};
 use super::Feed;
 use super::counts::{Count, Counts};
@@ -157,6 +157,11 @@ impl UpdaterActor {
     }
 
     fn carry_out(&mut self, effects: Effects, ctx: &mut Context<Self>) {
+        self.take_in(effects);
+        self.save(ctx);
+    }
+
+    fn take_in(&mut self, effects: Effects) {
         for key in effects.assignments.iter().map(|row| row.key_id) {
             self.watch.set(key, self.engine.watches(key));
         }
@@ -164,7 +169,6 @@ impl UpdaterActor {
             self.look_at_rollouts();
         }
         self.outbox.add(effects);
-        self.save(ctx);
     }
 
     /// Saves what waits, if no save is under way; the next one takes what comes meanwhile.
@@ -173,42 +177,40 @@ impl UpdaterActor {
             return;
         }
         self.saving = Some(self.clock.steady());
-        let outbox = std::mem::take(&mut self.outbox);
+        let batch = self.outbox.take();
         let store = self.store.clone();
         let saved = async move {
-            let changes = outbox.changes();
+            let changes = batch.changes();
             if !changes.is_empty() {
                 save_until_done(&store, changes).await;
             }
-            outbox
+            batch
         };
-        ctx.spawn(saved.into_actor(self).map(|outbox, updater, ctx| {
+        ctx.spawn(saved.into_actor(self).map(|batch, updater, ctx| {
             updater.saving = None;
             let effects = updater.engine.let_go(updater.clock.now());
-            updater.speak(outbox, ctx);
+            updater.speak(batch, ctx);
             updater.carry_out(effects, ctx);
         }));
     }
 
     /// What rests on a save that has been made.
-    fn speak(&mut self, outbox: Outbox, ctx: &mut Context<Self>) {
-        for speech in outbox.speech {
-            self.unsaid.push_back(speech);
-        }
+    fn speak(&mut self, batch: Batch, ctx: &mut Context<Self>) {
+        self.unsaid.extend(batch.speech);
         self.say_on(ctx);
-        for rollout in outbox.rollouts.into_values() {
+        for rollout in batch.rollouts.into_values() {
             info!(rollout_id = %rollout.id, state = %rollout.state, why = rollout.why, stage = rollout.open_stages,
                 "a rollout moved");
             let Rollout { id: rollout_id, state, why, open_stages, .. } = rollout;
             self.feed.tell(LiveEvent::Rollout { rollout_id, state, why, open_stages });
         }
         if self.feed.is_watched() {
-            for row in outbox.assignments.into_values() {
+            for row in batch.assignments.into_values() {
                 let Assignment { rollout: rollout_id, key_id, module, state, reason, to: target, .. } = row;
                 self.feed.tell(LiveEvent::Assignment { rollout_id, key_id, module, state, reason, target });
             }
         }
-        for waiter in outbox.waiters {
+        for waiter in batch.waiters {
             // Who asked may have gone.
             let _ = waiter.send(());
         }
@@ -231,8 +233,9 @@ impl UpdaterActor {
 }
 
 async fn save_until_done(store: &Store, changes: RolloutChanges) {
+    let changes = Arc::new(changes);
     let mut pause = RETRY_FIRST;
-    while let Err(error) = store.save_rollouts(changes.clone()).await {
+    while let Err(error) = store.save_rollouts(Arc::clone(&changes)).await {
         error!(%error, "rollouts could not be saved yet; nothing is said to devices meanwhile");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_MOST);

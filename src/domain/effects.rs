@@ -72,6 +72,16 @@ pub enum Speech {
     Cancel { key_id: KeyId, session: SessionNo, module: ModuleName, version: Version },
 }
 
+impl Speech {
+    /// The device that it is for.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        match self {
+            Self::Offer(OfferSpeech { key_id, .. }) | Self::Cancel { key_id, .. } => *key_id,
+        }
+    }
+}
+
 /// See [`Speech::Offer`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferSpeech {

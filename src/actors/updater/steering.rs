@@ -96,9 +96,16 @@ impl Handler<Start> for UpdaterActor {
             let written = async move { prepare::write_down(&store, request, now, approval).await };
             // Nothing else is handled until it is written down: of two admins who press at once, the second is told.
             ctx.wait(written.into_actor(self).map(|written, updater, ctx| {
-                let answered = written.map(|ready| updater.begin(ready, ctx));
-                // Who asked may have gone; the rollout goes on all the same.
+                let (answered, ready) = match written {
+                    Ok(ready) => (Ok(ready.open.rollout.id), Some(ready)),
+                    Err(error) => (Err(error), None),
+                };
+                // It is on disk: who asked does not wait for what it begins with. They may have gone; the rollout
+                // goes on all the same.
                 let _ = answer.send(answered);
+                if let Some(ready) = ready {
+                    updater.begin(ready, ctx);
+                }
             }));
         }
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(RolloutError::ending())) })
@@ -178,8 +185,9 @@ impl UpdaterActor {
     /// As `carry_out`; what is returned ends when it is on disk.
     fn carry_out_and_tell(&mut self, effects: Effects, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
         let (done, saved) = oneshot::channel();
-        self.outbox.waiters.push(done);
-        self.carry_out(effects, ctx);
+        self.take_in(effects);
+        self.outbox.tell(done);
+        self.save(ctx);
         saved
     }
 }
