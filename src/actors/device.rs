@@ -79,6 +79,7 @@ impl Links {
         intake: &Intake,
         feed: &Feed,
         (blobs, keys): (Blobs, KeyFolder),
+        asking: super::asking::Asking,
         counts: &Counts,
         clock: &Clock,
     ) -> Self {
@@ -92,7 +93,7 @@ impl Links {
             blobs,
             blocks: Blocks::default(),
             keys,
-            turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone()),
+            turns: Turns::new(limits.transfers, limits.transfer_bytes_per_s, intake.clone(), asking),
             posts: Posts::default(),
             flapping: Mutex::new(Flapping::new(limits.connects_per_min, seconds(limits.flapping_s))),
             counts: counts.clone(),

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 use tracing::{info, warn};
 
 mod acks;
+mod asking;
 mod blocks;
 mod counts;
 mod device;
@@ -27,6 +28,7 @@ mod updater;
 mod watch;
 mod way_back;
 
+use self::asking::Asking;
 use self::counts::{Count, Counts};
 use self::device::Links;
 use self::intake::Intake;
@@ -141,7 +143,7 @@ impl Fleet {
         let (open, strikes) = (store.open_rollouts().await?, store.strikes().await?);
         let warnings: Arc<[String]> = store.at_risk().await?.into();
         let watch = Arc::new(Watch::default());
-        let (feed, counts) = (Feed::default(), Counts::default());
+        let (feed, counts, asking) = (Feed::default(), Counts::default(), Asking::default());
         let (events, event_queue) = mpsc::channel(UPDATER_QUEUE);
         let (intake, report_queue) = Intake::new(config.limits.intake_reports, config.limits.intake_bytes);
         let registry = {
@@ -154,6 +156,7 @@ impl Fleet {
             clock: clock.clone(),
             feed: feed.clone(),
             registry: registry.clone(),
+            asking: asking.clone(),
             events: event_queue,
             open,
             strikes,
@@ -174,7 +177,8 @@ impl Fleet {
             let actor = StatusLoggerActor::new(queue, store, log, feed, clock, keep, state);
             StatusLoggerActor::start_in_arbiter(&Arbiter::new().handle(), |_| actor)
         };
-        let links = Arc::new(Links::new(config, &registry, events, &intake, &feed, (blobs, keys), &counts, &clock));
+        let links =
+            Arc::new(Links::new(config, &registry, events, &intake, &feed, (blobs, keys), asking, &counts, &clock));
         let transfers_limit = config.limits.transfers;
         Ok(Self {
             store,

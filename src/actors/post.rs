@@ -13,6 +13,7 @@ use actix::Recipient;
 use actix::dev::SendError;
 use tokio::sync::mpsc;
 
+use super::asking::Asked;
 use super::registry::ToDevice;
 
 /// How long a message waits for a device whose mailbox is full before it is tried again.
@@ -24,6 +25,7 @@ const AT_ONCE: usize = 4096;
 struct Letter {
     door: Recipient<ToDevice>,
     message: ToDevice,
+    asked: Option<Asked>,
 }
 
 /// The way to the connections of one thread. Without a bound of its own: what is sent was saved before and is said
@@ -32,10 +34,11 @@ struct Letter {
 pub struct Post(mpsc::UnboundedSender<Letter>);
 
 impl Post {
-    /// Hands a message to a connection of this post's thread, later again while its mailbox is full.
-    pub fn send(&self, door: Recipient<ToDevice>, message: ToDevice) {
+    /// Hands a message to a connection of this post's thread, later again while its mailbox is full. `asked` is
+    /// dropped when the connection has had the time to take it.
+    pub fn send(&self, door: Recipient<ToDevice>, message: ToDevice, asked: Option<Asked>) {
         // Ends with its thread, and with all connections there.
-        let _ = self.0.send(Letter { door, message });
+        let _ = self.0.send(Letter { door, message, asked });
     }
 }
 
@@ -59,15 +62,59 @@ impl Posts {
 async fn carry(mut letters: mpsc::UnboundedReceiver<Letter>) {
     let mut some = Vec::new();
     while letters.recv_many(&mut some, AT_ONCE).await > 0 {
-        some.drain(..).for_each(give);
+        let mut arriving = Vec::with_capacity(some.len());
+        for Letter { door, message, asked } in some.drain(..) {
+            give(door, message);
+            arriving.extend(asked);
+        }
+        // All that have just been woken have their turn first.
+        tokio::task::yield_now().await;
+        drop(arriving);
     }
 }
 
-fn give(Letter { door, message }: Letter) {
+fn give(door: Recipient<ToDevice>, message: ToDevice) {
     if let Err(SendError::Full(message)) = door.try_send(message) {
         actix::spawn(async move {
             tokio::time::sleep(BUSY_PAUSE).await;
-            give(Letter { door, message });
+            give(door, message);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use actix::prelude::*;
+
+    use super::*;
+    use crate::actors::asking::Asking;
+
+    struct Door(Rc<Cell<usize>>);
+
+    impl Actor for Door {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<ToDevice> for Door {
+        type Result = ();
+
+        fn handle(&mut self, _: ToDevice, _: &mut Self::Context) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[actix::test]
+    async fn what_is_sent_to_many_is_with_all_of_them_when_nothing_is_on_its_way() {
+        const DOORS: usize = 2 * AT_ONCE + 1;
+        let (posts, asking, heard) = (Posts::default(), Asking::default(), Rc::new(Cell::new(0)));
+        let doors: Vec<Recipient<ToDevice>> = (0..DOORS).map(|_| Door(Rc::clone(&heard)).start().recipient()).collect();
+        let post = posts.here();
+        let message = || ToDevice::Close { code: 1000, reason: String::new() };
+        doors.iter().for_each(|door| post.send(door.clone(), message(), Some(asking.one())));
+        asking.over().await;
+        assert_eq!(heard.get(), DOORS);
     }
 }

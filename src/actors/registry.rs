@@ -21,6 +21,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::asking::Asked;
 use super::counts::Counts;
 use super::post::Post;
 use super::watch::Watch;
@@ -120,10 +121,10 @@ impl RegistryActor {
     }
 
     /// Has a message handed to a session.
-    fn say(&self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice) {
+    fn say(&self, key_id: KeyId, session: Option<SessionNo>, message: ToDevice, asked: Option<Asked>) {
         let Some(connected) = self.connected.get(&key_id) else { return };
         if session.is_none_or(|session| session == connected.present.session) {
-            connected.post.send(connected.door.clone(), message);
+            connected.post.send(connected.door.clone(), message, asked);
         }
     }
 
@@ -150,11 +151,11 @@ impl Actor for RegistryActor {
 impl Handler<Say> for RegistryActor {
     type Result = ();
 
-    fn handle(&mut self, Say(speech): Say, _: &mut Self::Context) {
+    fn handle(&mut self, Say { speech, asked }: Say, _: &mut Self::Context) {
         match speech {
-            Speech::Offer(offer) => self.say(offer.key_id, Some(offer.session), ToDevice::Offer(offer)),
+            Speech::Offer(offer) => self.say(offer.key_id, Some(offer.session), ToDevice::Offer(offer), Some(asked)),
             Speech::Cancel { key_id, session, module, version } => {
-                self.say(key_id, Some(session), ToDevice::Cancel { module, version });
+                self.say(key_id, Some(session), ToDevice::Cancel { module, version }, Some(asked));
             }
         }
     }
@@ -169,7 +170,7 @@ impl Handler<Disconnect> for RegistryActor {
         if !self.joining.is_empty() {
             self.unwanted.insert(key_id, (SessionNo(self.last_session), close.clone()));
         }
-        self.say(key_id, None, close);
+        self.say(key_id, None, close, None);
     }
 }
 

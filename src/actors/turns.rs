@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use super::asking::Asking;
 use super::intake::Intake;
 use crate::domain::{Budget, Timestamp};
 
@@ -24,21 +25,23 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Turns {
     free: Arc<Semaphore>,
     intake: Intake,
+    asking: Asking,
     budget: Option<Arc<Mutex<Budget>>>,
 }
 
 impl Turns {
     /// `at_once` transfers, `bytes_per_second` for all of them where that is not 0.
-    pub fn new(at_once: usize, bytes_per_second: u64, intake: Intake) -> Self {
+    pub fn new(at_once: usize, bytes_per_second: u64, intake: Intake, asking: Asking) -> Self {
         let budget = (bytes_per_second > 0).then(|| Arc::new(Mutex::new(Budget::new(bytes_per_second))));
-        Self { free: Arc::new(Semaphore::new(at_once)), intake, budget }
+        Self { free: Arc::new(Semaphore::new(at_once)), intake, asking, budget }
     }
 
-    /// The next turn that is free, while the load allows new transfers; `None` when the server ends.
+    /// The next turn that is free, while the load allows new transfers and nobody is yet to be asked; `None` when the server ends.
     pub fn take(&self) -> impl Future<Output = Option<Turn>> + 'static {
-        let (free, intake) = (Arc::clone(&self.free), self.intake.clone());
+        let (free, intake, asking) = (Arc::clone(&self.free), self.intake.clone(), self.asking.clone());
         async move {
             let permit = free.acquire_owned().await.ok()?;
+            asking.over().await;
             while !intake.load().begins_transfers() {
                 sleep(LOOK).await;
             }
@@ -86,5 +89,23 @@ impl Turn {
     pub fn seen(&self) -> bool {
         self.0.seen.set(Instant::now());
         self.0.permit.borrow().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[actix::test]
+    async fn nobody_has_a_turn_while_others_are_yet_to_be_asked() {
+        let (asking, (intake, _queue)) = (Asking::default(), Intake::new(1, 1));
+        let turns = Turns::new(1, 0, intake, asking.clone());
+        let asked = asking.one();
+        let mut turn = Box::pin(turns.take());
+        assert!(turn.as_mut().now_or_never().is_none());
+        drop(asked);
+        assert!(turn.await.is_some());
     }
 }

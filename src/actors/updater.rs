@@ -20,13 +20,14 @@ mod steering;
 use self::outbox::{Batch, Outbox};
 pub use self::steering::{Explain, Forget, Free, Retry, Start, Steer, Steering, TakeBack, TakenBack};
 use super::Feed;
+use super::asking::Asking;
 use super::counts::{Count, Counts};
 use super::registry::{RegistryActor, Say};
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::domain::{
     Answer, Arrival, Assignment, Doing, Effects, Engine, KeyId, LiveEvent, ModuleName, OpenCourse, Rollout, SessionNo,
-    Speech, Strike, Timestamp, Version, Vitals,
+    Strike, Timestamp, Version, Vitals,
 };
 use crate::store::{RolloutChanges, Store};
 
@@ -70,11 +71,12 @@ pub struct UpdaterActor {
     clock: Clock,
     feed: Feed,
     registry: Addr<RegistryActor>,
+    asking: Asking,
     events: Option<mpsc::Receiver<FleetEvent>>,
     engine: Engine,
     outbox: Outbox,
     /// Saved, and not said yet: the registry's mailbox was full.
-    unsaid: VecDeque<Speech>,
+    unsaid: VecDeque<Say>,
     /// Since when a save is under way, by the steady clock.
     saving: Option<Timestamp>,
     watch: Arc<Watch>,
@@ -88,6 +90,8 @@ pub struct UpdaterParts {
     pub clock: Clock,
     pub feed: Feed,
     pub registry: Addr<RegistryActor>,
+    /// Counts the offers that are on their way.
+    pub(super) asking: Asking,
     pub events: mpsc::Receiver<FleetEvent>,
     /// The rollouts that the last life left open, and what failed for good before.
     pub open: Vec<OpenCourse>,
@@ -105,13 +109,25 @@ impl UpdaterActor {
     /// An updater that takes up what the last life left open.
     #[must_use]
     pub fn new(parts: UpdaterParts) -> Self {
-        let UpdaterParts { store, clock, feed, registry, events, open, strikes, watch, counts, fleet_limit, approval } =
-            parts;
+        let UpdaterParts {
+            store,
+            clock,
+            feed,
+            registry,
+            asking,
+            events,
+            open,
+            strikes,
+            watch,
+            counts,
+            fleet_limit,
+            approval,
+        } = parts;
         let (mut engine, mut outbox) = (Engine::new(fleet_limit, strikes), Outbox::default());
         for open in open {
             let id = open.rollout.id;
             info!(rollout_id = %id, state = %open.rollout.state, open = open.rows.len(), "a rollout is taken up");
-            outbox.add(engine.take_up(clock.now(), open));
+            outbox.add(engine.take_up(clock.now(), open), &asking);
             watch.add(engine.watched(id));
         }
         let events = Some(events);
@@ -120,6 +136,7 @@ impl UpdaterActor {
             clock,
             feed,
             registry,
+            asking,
             events,
             engine,
             outbox,
@@ -168,7 +185,7 @@ impl UpdaterActor {
         if !effects.rollouts.is_empty() {
             self.look_at_rollouts();
         }
-        self.outbox.add(effects);
+        self.outbox.add(effects, &self.asking);
     }
 
     /// Saves what waits, if no save is under way; the next one takes what comes meanwhile.
@@ -221,10 +238,10 @@ impl UpdaterActor {
     /// Says what is to be said, in order, however full the registry's mailbox is: what is dropped, such as a cancel,
     /// would not be said again.
     fn say_on(&mut self, ctx: &mut Context<Self>) {
-        while let Some(speech) = self.unsaid.pop_front() {
+        while let Some(say) = self.unsaid.pop_front() {
             // The registry ends only with the server.
-            if let Err(SendError::Full(Say(speech))) = self.registry.try_send(Say(speech)) {
-                self.unsaid.push_front(speech);
+            if let Err(SendError::Full(say)) = self.registry.try_send(say) {
+                self.unsaid.push_front(say);
                 ctx.run_later(FULL_PAUSE, Self::say_on);
                 return;
             }
@@ -246,8 +263,9 @@ impl Actor for UpdaterActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(mut events) = self.events.take() {
-            ctx.add_stream(futures_util::stream::poll_fn(move |cx| events.poll_recv(cx)));
+        if let Some(events) = self.events.take() {
+            // What the first devices answer is dealt with once the last have been asked.
+            ctx.add_stream(self.asking.after(events));
         }
         ctx.run_interval(TICK, |updater, ctx| {
             let now = updater.clock.steady();

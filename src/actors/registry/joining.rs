@@ -127,7 +127,7 @@ impl RegistryActor {
         let unwanted = self.unwanted.get(&key_id).filter(|(up_to, _)| session <= *up_to);
         let close = unwanted.map(|(_, close)| close.clone()).or(self.draining.map(restart));
         if let Some(close) = close {
-            self.say(key_id, Some(session), close);
+            self.say(key_id, Some(session), close, None);
         }
     }
 

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use tracing::debug;
 
 use super::RegistryActor;
+use crate::actors::asking::Asked;
 use crate::actors::post::Post;
 use crate::domain::{
     ConnectionCause, DeviceAuth, DeviceId, KeyId, ModuleName, Modules, OfferSpeech, SessionNo, Speech, Timestamp,
@@ -107,7 +108,11 @@ pub struct Leave {
 /// Something to be said to a device, if that session is still its one.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Say(pub Speech);
+pub struct Say {
+    pub speech: Speech,
+    /// Dropped when it has arrived, or can't.
+    pub asked: Asked,
+}
 
 /// A device's tags were changed: rollouts for the new ones are for it too. Answered once the updater's queue has it:
 /// who changes many waits for each, so that they don't crowd out other readers of the database.
