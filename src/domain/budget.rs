@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 
-use super::{MAX_FRAME, Timestamp};
+use super::{STRIDE, Timestamp};
 
 /// Smallest piece that is sent while there is more, bytes.
 const SMALLEST: u64 = 1024;
@@ -25,10 +25,14 @@ impl Budget {
         Self { bytes_per_second: bytes_per_second.max(1), free: Timestamp::UNIX_EPOCH }
     }
 
-    /// How much to send at once, so that a small budget is shared in small pieces.
+    /// How much to send at once: a stride where that takes no longer than a quarter of a second, or else so little
+    /// that a small budget is shared in small pieces.
     #[must_use]
     pub fn piece(&self) -> u64 {
-        (self.bytes_per_second / 8).clamp(SMALLEST, MAX_FRAME)
+        match self.bytes_per_second / 4 {
+            STRIDE.. => STRIDE,
+            _ => (self.bytes_per_second / 8).max(SMALLEST),
+        }
     }
 
     /// Reserves this many bytes; how long to wait before they are sent.
@@ -58,8 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_never_too_small_and_never_longer_than_a_frame() {
+    fn pieces_are_never_too_small_and_never_longer_than_a_stride() {
         assert_eq!(Budget::new(1).piece(), SMALLEST);
-        assert_eq!(Budget::new(1 << 40).piece(), MAX_FRAME);
+        assert_eq!(Budget::new(4 * STRIDE - 1).piece(), STRIDE / 2 - 1);
+        assert_eq!(Budget::new(4 * STRIDE).piece(), STRIDE);
+        assert_eq!(Budget::new(1 << 40).piece(), STRIDE);
     }
 }

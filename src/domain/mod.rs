@@ -76,6 +76,6 @@ pub use signing::{
 };
 pub use target::{Groups, Target, TargetError, TargetRequest};
 pub use token::{TokenKind, hash_token};
-pub use transfer::{MAX_FRAME, Room, Sendable, Transfer, WINDOW};
+pub use transfer::{MAX_FRAME, Room, STEP, STRIDE, Sendable, Transfer, WINDOW};
 pub use version::{Version, VersionError};
 pub use window::{Window, Zone, opens_at};

@@ -11,6 +11,17 @@ pub const WINDOW: u64 = 1024 * 1024;
 /// Longest binary frame, bytes.
 pub const MAX_FRAME: u64 = 64 * 1024;
 
+/// Bytes that go to a device at once that takes them in no time: two whole frames. A write buffer that has held so
+/// much is given back by the framework when it is empty, where a smaller one would stay with the connection.
+pub const STRIDE: u64 = 2 * MAX_FRAME;
+
+/// Bytes that go to any other device at once, and where a stride does not fit: a write buffer takes them as it is, and
+/// what else is to be said waits for no more than this.
+pub const STEP: u64 = 4096;
+
+/// A device that takes a stride in this many milliseconds is quick.
+const QUICK_MS: i64 = 500;
+
 /// How long a device has to tell its first progress after the first window, seconds.
 const SILENT_AFTER_S: i64 = 5;
 
@@ -46,6 +57,10 @@ pub struct Transfer {
     full_since: Option<Timestamp>,
     /// How far it was when it was last found to move enough, and when: sent, received.
     mark: (Timestamp, u64, u64),
+    /// It took its last stride quickly, or has not been asked to yet.
+    quick: bool,
+    /// When the present stride began, and how much of it is with the socket.
+    stride: (Timestamp, u64),
 }
 
 /// What may be sent now.
@@ -67,7 +82,18 @@ impl Transfer {
     pub fn new(package: Sendable, now: Timestamp) -> Self {
         let offset = package.offset.min(package.release.size);
         let mark = (now, offset, offset);
-        Self { package, sent: offset, received: offset, tells: false, began: now, full_since: None, mark }
+        let (quick, stride) = (true, (now, 0));
+        Self {
+            package,
+            sent: offset,
+            received: offset,
+            tells: false,
+            began: now,
+            full_since: None,
+            mark,
+            quick,
+            stride,
+        }
     }
 
     /// What is being sent.
@@ -117,9 +143,31 @@ impl Transfer {
         if allowed < MAX_FRAME.min(rate) { 0 } else { allowed }
     }
 
+    /// How much of what may go out goes at once. 0: nothing until the device tells more, which it will soon.
+    #[must_use]
+    pub fn piece(&self, allowed: u64) -> u64 {
+        let into = self.sent % STRIDE;
+        if self.quick && into == 0 && self.package.release.size - self.sent >= STRIDE {
+            if allowed >= STRIDE {
+                return STRIDE;
+            }
+            // Its credit is not used up in small change: more comes with its next word, which it owes by now.
+            if self.tells && self.package.bytes_per_second.is_none() {
+                return 0;
+            }
+        }
+        allowed.min(STEP).min(STRIDE - into)
+    }
+
     /// These many bytes are with the socket.
-    pub fn sent(&mut self, bytes: u64) {
+    pub fn sent(&mut self, now: Timestamp, bytes: u64) {
         self.sent += bytes;
+        let (since, moved) = self.stride;
+        self.stride = (since, moved + bytes);
+        if moved + bytes >= STRIDE {
+            self.quick = now - since <= TimeDelta::milliseconds(QUICK_MS);
+            self.stride = (now, 0);
+        }
     }
 
     /// The device tells how much it has; how much more that is. More than was sent is not believed.
@@ -208,22 +256,22 @@ mod tests {
     fn never_more_than_a_window_is_under_way_to_a_device_that_tells() {
         let mut t = transfer(10 * WINDOW, 0, None);
         assert_eq!(t.room(at(0)), Room::Bytes(WINDOW));
-        t.sent(WINDOW);
+        t.sent(at(0), WINDOW);
         assert_eq!(t.room(at(0)), Room::Wait);
         t.told(MAX_FRAME);
         assert_eq!(t.room(at(0)), Room::Bytes(MAX_FRAME));
-        t.sent(MAX_FRAME);
+        t.sent(at(0), MAX_FRAME);
         assert_eq!(t.room(at(3600)), Room::Wait, "a device that tells is waited for");
     }
 
     #[test]
     fn a_device_that_tells_nothing_is_served_at_the_sockets_pace_after_five_seconds() {
         let mut t = transfer(2 * WINDOW, 0, None);
-        t.sent(WINDOW);
+        t.sent(at(0), WINDOW);
         assert_eq!(t.room(at(0)), Room::Wait);
         assert_eq!(t.room(at(4)), Room::Wait);
         assert_eq!(t.room(at(5)), Room::OneFrame(MAX_FRAME));
-        t.sent(WINDOW);
+        t.sent(at(0), WINDOW);
         assert_eq!(t.room(at(5)), Room::Done);
         assert!(t.is_complete());
     }
@@ -232,7 +280,7 @@ mod tests {
     fn a_device_that_tells_has_it_all_only_when_it_says_so() {
         let mut t = transfer(100, 40, None);
         assert_eq!(t.room(at(0)), Room::Bytes(60));
-        t.sent(60);
+        t.sent(at(0), 60);
         t.told(60);
         assert!(!t.is_complete());
         t.told(4000);
@@ -242,10 +290,40 @@ mod tests {
     }
 
     #[test]
+    fn a_quick_device_gets_strides_and_the_rest_in_steps() {
+        let mut t = transfer(3 * STRIDE + 5000, STRIDE - 100, None);
+        assert_eq!(t.piece(WINDOW), 100, "to where a stride begins");
+        t.sent(at(0), 100);
+        assert_eq!(t.piece(WINDOW), STRIDE);
+        assert_eq!(t.piece(STRIDE - 1), STEP, "it may never tell");
+        t.sent(at(0), STRIDE);
+        t.told(STRIDE);
+        assert_eq!(t.piece(STRIDE - 1), 0, "it tells more soon");
+        assert_eq!(t.piece(WINDOW), STRIDE);
+        t.sent(at(0), STRIDE);
+        assert_eq!(t.piece(WINDOW), STEP);
+        t.sent(at(0), STEP);
+        assert_eq!(t.piece(5000 - STEP), 5000 - STEP);
+    }
+
+    #[test]
+    fn a_slow_device_gets_steps_until_it_is_quick() {
+        let mut t = transfer(100 * STRIDE, 0, None);
+        t.sent(at(0), STRIDE);
+        t.sent(at(2), STRIDE);
+        assert_eq!(t.piece(WINDOW), STEP, "its stride took two seconds");
+        for _ in 0..STRIDE / STEP {
+            assert_eq!(t.piece(WINDOW), STEP);
+            t.sent(at(2), STEP);
+        }
+        assert_eq!(t.piece(WINDOW), STRIDE);
+    }
+
+    #[test]
     fn a_rate_is_kept() {
         let mut t = transfer(10 * WINDOW, 0, Some(100_000));
         assert_eq!(t.room(at(0)), Room::Bytes(100_000));
-        t.sent(100_000);
+        t.sent(at(0), 100_000);
         assert_eq!(t.room(at(0)), Room::Wait);
         assert_eq!(t.room(at(2)), Room::Bytes(200_000));
     }
@@ -253,7 +331,7 @@ mod tests {
     #[test]
     fn a_transfer_that_moves_less_than_the_floor_over_a_minute_crawls() {
         let mut t = transfer(10 * WINDOW, 0, None);
-        t.sent(WINDOW);
+        t.sent(at(0), WINDOW);
         t.told(MAX_FRAME);
         assert!(!t.crawls(at(59)));
         assert!(!t.crawls(at(60)), "a window went out");
@@ -265,7 +343,7 @@ mod tests {
     #[test]
     fn a_slow_link_above_the_floor_is_left_in_peace_to_the_last_byte() {
         let mut t = transfer(4 * MAX_FRAME, 0, None);
-        t.sent(4 * MAX_FRAME);
+        t.sent(at(0), 4 * MAX_FRAME);
         for second in 1..=239 {
             if second % 64 == 0 {
                 t.told(MAX_FRAME * u64::try_from(second / 64).unwrap());
@@ -279,7 +357,7 @@ mod tests {
         let mut t = transfer(10 * WINDOW, 0, Some(100));
         for second in 0..600 {
             if let Room::Bytes(n) = t.room(at(second)) {
-                t.sent(n);
+                t.sent(at(second), n);
                 t.told(t.position());
             }
             assert!(!t.crawls(at(second)), "a rate of 100 bytes a second, at {second} s");

@@ -59,11 +59,33 @@ impl Session {
         }
     }
 
+    /// What is to be sent at once now: from which byte on, and how many.
+    pub fn piece(&mut self, now: Timestamp) -> Option<(u64, u64)> {
+        let Push::Sending(transfer) = &mut self.push else { return None };
+        let length = match transfer.room(now) {
+            Room::Bytes(allowed) | Room::OneFrame(allowed) => transfer.piece(allowed),
+            Room::Wait | Room::Done => 0,
+        };
+        (length > 0).then(|| (transfer.position(), length))
+    }
+
+    /// The next byte to go out, while something is being sent.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        match &self.push {
+            Push::Sending(transfer) => Some(transfer.position()),
+            _ => None,
+        }
+    }
+
     /// These many bytes of what is being sent are with the socket.
     pub fn sent(&mut self, now: Timestamp, bytes: u64) {
         if let Push::Sending(transfer) = &mut self.push {
-            transfer.sent(bytes);
-            self.after_progress(now);
+            transfer.sent(now, bytes);
+            // Of the others their own words say how far they are.
+            if !transfer.tells() {
+                self.after_progress(now);
+            }
         }
     }
 
