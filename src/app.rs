@@ -17,6 +17,7 @@ use self::room::Room;
 use crate::actors::{Fleet, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::STEP;
 use crate::store::{Blobs, DataDir, KeyFolder, Store, StoreConfig, StoreError};
 use crate::store::{LogConfig, Recovery, StatusLog};
 use crate::web::{self, WebState};
@@ -35,6 +36,9 @@ const BACKLOG: u32 = 8192;
 /// Bytes that the kernel keeps for a peer beyond what is under way to it: with more, a peer that takes nothing would
 /// bind megabytes.
 const UNSENT: u32 = 128 * 1024;
+
+/// What waits in the program for a socket before it is written, and before more is made: a step of a package.
+const WRITE_AT: usize = STEP as usize;
 
 /// After a stop, devices come back within this many seconds, each at a moment of its own.
 const COME_BACK_WITHIN_S: u32 = 30;
@@ -167,6 +171,7 @@ impl App {
                 }
             })
             .client_request_timeout(Duration::from_secs(5))
+            .h1_write_buffer_size(WRITE_AT)
             .backlog(BACKLOG)
             // Of one worker; how many all of them may have the seats say.
             .max_connections(most_sockets)

@@ -9,6 +9,7 @@ mod frames;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod guard;
+mod outgoing;
 mod push;
 mod vouching;
 mod wire;
@@ -16,15 +17,17 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_http::ws::Codec;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use actix_web_actors::ws::{self, WebsocketContext};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
 
 use self::guard::{Guard, Watcher};
+use self::outgoing::Outgoing;
 use self::push::Pusher;
-use self::wire::{Fragments, Whole};
+use self::wire::{Fragments, Whole, close_frame};
 use super::acks::Acks;
 use super::blocks::Blocks;
 use super::counts::Counts;
@@ -194,19 +197,16 @@ pub(super) fn connect(
         message_bytes: 0,
         links,
     };
-    let upgraded = ws::WsResponseBuilder::new(actor, request, guarded).frame_size(protocol::MAX_TEXT).start();
-    upgraded.unwrap_or_else(|error| error.as_response_error().error_response())
+    let (tray, codec) = (actor.pusher.tray(), Codec::new().max_size(protocol::MAX_TEXT));
+    match ws::handshake(request) {
+        Ok(mut upgraded) => {
+            upgraded.streaming(Outgoing::new(WebsocketContext::with_codec(actor, guarded, codec), tray))
+        }
+        Err(error) => error.error_response(),
+    }
 }
 
 type Ctx = WebsocketContext<DeviceActor>;
-
-/// Longest reason of a close, bytes: a control frame has 125, two of them for the code.
-const MAX_REASON: usize = 123;
-
-fn close_frame(code: u16, mut reason: String) -> ws::CloseReason {
-    reason.truncate(reason.floor_char_boundary(MAX_REASON));
-    ws::CloseReason { code: code.into(), description: Some(reason) }
-}
 
 impl Actor for DeviceActor {
     type Context = Ctx;

@@ -49,6 +49,12 @@ impl Turns {
         }
     }
 
+    /// The most that one transfer may send at once.
+    pub fn piece(&self) -> u64 {
+        let piece = |budget: &Arc<Mutex<Budget>>| budget.lock().unwrap_or_else(PoisonError::into_inner).piece();
+        self.budget.as_ref().map_or(u64::MAX, piece)
+    }
+
     /// How much of `length` to send now, and how long to wait before.
     pub fn reserve(&self, now: Timestamp, length: u64) -> (u64, Duration) {
         let Some(budget) = &self.budget else { return (length, Duration::ZERO) };

@@ -94,6 +94,7 @@ impl DeviceActor {
                 self.say(&wire::update_list(rollout, &releases, (allow_rollback, all_or_nothing), fresh), ctx);
             }
             SessionEffect::Cancel { module, version } => {
+                self.pusher.cancel();
                 self.say(&ServerMessage::Cancel { app_name: module, version }, ctx);
             }
         }

@@ -1,31 +1,33 @@
-//! Sending package bytes: files are read off the actor's thread, a few frames at a time, as the session gives room.
+//! Sending package bytes: read off the actor's thread, and given to the socket a piece at a time, as the session gives
+//! room and the socket takes them.
 
-use std::fs::File;
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::outgoing::Tray;
 use super::{Ctx, DeviceActor, Links};
 use crate::actors::Feed;
-use crate::actors::blocks::Blocks;
+use crate::actors::blocks::{Block, Blocks};
 use crate::actors::turns::Turn;
-use crate::domain::{KeyId, MAX_FRAME, ModuleName, Room, Timestamp};
+use crate::domain::{KeyId, ModuleName, STEP, STRIDE, Timestamp};
 use actix::prelude::*;
-use bytes::Bytes;
-
-/// Read from the file and given to the socket at once, bytes. No more than a frame waits in the program for a peer
-/// that takes nothing, and what else is to be said goes between frames.
-const READ: u64 = MAX_FRAME;
 
 /// The sending end of one connection.
 #[derive(Default)]
 pub(super) struct Pusher {
     turn: Option<Turn>,
     path: Option<Arc<Path>>,
-    file: Option<Arc<File>>,
-    /// A read is under way.
-    reading: bool,
-    /// The read waits for its share of the bytes that all transfers may send.
+    /// Where the last piece was from; the next is most likely there too.
+    block: Option<Block>,
+    /// Counts what was begun, so that a piece of the one before is told from a piece of this.
+    number: u64,
+    /// The next piece is under way.
+    busy: bool,
+    /// It waits for its share of the bytes that all transfers may send.
     waiting: bool,
+    /// Where pieces go.
+    tray: Tray,
     /// What those who watch are told about.
     shown: Option<(KeyId, ModuleName)>,
 }
@@ -37,7 +39,19 @@ impl Pusher {
 
     pub fn begin(&mut self, path: Arc<Path>) {
         self.path = Some(path);
-        self.file = None;
+        self.block = None;
+        self.number += 1;
+        self.tray.clear();
+    }
+
+    /// Nothing more of what was begun follows.
+    pub fn cancel(&mut self) {
+        self.tray.clear();
+    }
+
+    /// Where the connection takes pieces from.
+    pub fn tray(&self) -> Tray {
+        self.tray.clone()
     }
 
     pub fn moved(&mut self, links: &Links, key_id: KeyId, module: ModuleName, received: u64, size: u64) {
@@ -48,32 +62,26 @@ impl Pusher {
     /// Gives the turn to the next device.
     pub fn stop(&mut self, feed: &Feed) {
         self.turn = None;
-        self.file = None;
+        self.path = None;
+        self.block = None;
         if let Some((key_id, module)) = self.shown.take() {
             feed.over(key_id, &module);
         }
     }
 }
 
-/// A piece of a package, and the open file for the next where it had to be read.
-type Piece = std::io::Result<(Option<Arc<File>>, Bytes)>;
-
-/// What is at hand, or else from the disk; as long as is asked for at most.
-async fn piece(blocks: Blocks, file: Option<Arc<File>>, path: Arc<Path>, position: u64, length: u64) -> Piece {
-    let (file, mut bytes) = match blocks.find(&path, position) {
-        Some(bytes) => {
-            // The socket takes the frame before when it asks for more.
-            tokio::task::yield_now().await;
-            (file, bytes)
-        }
-        None => {
-            let read = tokio::task::spawn_blocking(move || blocks.read(file, &path, position)).await;
-            let (file, bytes) = read.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
-            (Some(file), bytes)
-        }
-    };
-    bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-    Ok((file, bytes))
+/// The block in which this byte is, when the socket has taken the piece before.
+async fn block(
+    (tray, blocks): (Tray, Blocks),
+    last: Option<Block>,
+    path: Arc<Path>,
+    position: u64,
+) -> std::io::Result<Block> {
+    poll_fn(|_| tray.poll_taken()).await;
+    match last.filter(|block| block.holds(position)) {
+        Some(block) => Ok(block),
+        None => blocks.at(path, position).await,
+    }
 }
 
 impl DeviceActor {
@@ -91,61 +99,48 @@ impl DeviceActor {
 
     /// Sends what may be sent now.
     pub(super) fn pump(&mut self, ctx: &mut Ctx) {
-        if self.pusher.reading || self.closing {
+        if self.pusher.busy || self.closing {
             return;
         }
         let now = self.links.clock.steady();
-        let Some((release, position, room)) = self.session.room(now) else { return };
-        let (length, one_frame) = match room {
-            Room::Bytes(n) => (n.min(READ), false),
-            Room::OneFrame(n) => (n, true),
-            Room::Wait | Room::Done => return,
-        };
+        let Some((position, length)) = self.session.piece(now) else { return };
         let Some(path) = self.pusher.path.clone() else { return };
-        let (length, wait) = self.links.turns.reserve(now, length);
-        self.pusher.reading = true;
+        let (turns, number) = (&self.links.turns, self.pusher.number);
+        let length = if length == STRIDE && turns.piece() < STRIDE { STEP } else { length };
+        let (length, wait) = turns.reserve(now, length);
+        self.pusher.busy = true;
         self.pusher.waiting = !wait.is_zero();
-        let (file, blocks) = (self.pusher.file.clone(), self.links.blocks.clone());
+        let block = block((self.pusher.tray(), self.links.blocks.clone()), self.pusher.block.take(), path, position);
         let next = async move {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            let piece = piece(blocks, file, path, position, length).await;
-            if one_frame {
-                tokio::task::yield_now().await;
-            }
-            piece
+            block.await
         };
-        ctx.spawn(next.into_actor(self).map(move |piece, device, ctx| {
-            device.pusher.reading = false;
+        ctx.spawn(next.into_actor(self).map(move |block, device, ctx| {
+            device.pusher.busy = false;
             device.pusher.waiting = false;
-            device.on_piece(&release, position, piece, ctx);
+            // Otherwise cancelled meanwhile, or another package's turn.
+            if device.pusher.number == number && device.session.position() == Some(position) {
+                device.on_block(position, length, block);
+            }
+            device.carry_out(ctx);
+            device.pump(ctx);
         }));
     }
 
-    fn on_piece(&mut self, release: &crate::domain::Release, position: u64, piece: Piece, ctx: &mut Ctx) {
-        let now = self.links.clock.steady();
-        // Cancelled meanwhile, or another package's turn.
-        let current =
-            self.session.room(now).is_some_and(|(now_sending, at, _)| now_sending == *release && at == position);
-        match piece {
-            Ok((file, bytes)) if current => {
-                self.pusher.file = file;
-                let sent = bytes.len() as u64;
-                let mut rest = bytes;
-                while !rest.is_empty() {
-                    let frame = rest.split_to(rest.len().min(crate::protocol::MAX_FRAME));
-                    ctx.binary(frame);
-                }
-                self.session.sent(now, sent);
+    fn on_block(&mut self, position: u64, length: u64, block: std::io::Result<Block>) {
+        match block {
+            Ok(block) => {
+                let (frames, sent) = block.frames(position, length);
+                self.pusher.tray.put(frames);
+                self.pusher.block = Some(block);
+                self.session.sent(self.links.clock.steady(), sent);
             }
-            Err(error) if current => {
-                tracing::error!(module = %release.module, version = %release.version, %error, "a package can't be read");
+            Err(error) => {
+                tracing::error!(path = ?self.pusher.path, %error, "a package can't be read");
                 self.session.unsendable(format!("the server cannot read the package: {error}"));
             }
-            Ok(_) | Err(_) => {}
         }
-        self.carry_out(ctx);
-        self.pump(ctx);
     }
 }

@@ -1,6 +1,6 @@
 //! Between the session's words and the wire's.
 
-use actix_http::ws::{Item, ProtocolError};
+use actix_http::ws::{CloseReason, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 
 use crate::domain::{
@@ -10,6 +10,14 @@ use crate::protocol::{Declined, ErrorCode, MAX_TEXT, Offer, Outcome, ServerMessa
 
 /// Most frames of one message.
 const MAX_FRAGMENTS: usize = 64;
+
+/// Longest reason of a close, bytes: a control frame has 125, two of them for the code.
+const MAX_REASON: usize = 123;
+
+pub(super) fn close_frame(code: u16, mut reason: String) -> CloseReason {
+    reason.truncate(reason.floor_char_boundary(MAX_REASON));
+    CloseReason { code: code.into(), description: Some(reason) }
+}
 
 /// A message whose frames have all come.
 #[derive(Debug, PartialEq)]
