@@ -1,14 +1,17 @@
 //! Answers that many readers ask for and that cost the database something: of the same question one is worked out at
-//! a time, for all who wait for it, and then none for four times as long as that took: so it takes a fifth of one
-//! reader's time at most, and nobody waits for much longer than for an answer.
+//! a time, for all who wait for it, and then none for as long as that took: so it takes half of one reader's time at
+//! most, and nobody waits for much longer than for an answer. Where an older answer does, it is good for four times as
+//! long as it took.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many times as long as it took an answer is good ...
+/// How many times as long as it took an answer is good, for whom an older one does ...
 const GOOD_FOR: u32 = 4;
+/// ... and passes before the next one is worked out ...
+const REST: u32 = 1;
 /// ... and for how long at most.
 const AT_MOST: Duration = Duration::from_secs(2);
 /// Questions that are remembered; beyond it, those that were not asked lately are forgotten.
@@ -64,7 +67,7 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
     /// Those of the work.
     pub async fn recent<E>(&self, question: K, work: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
         let question = self.question(question);
-        match question.newest().filter(|known| !known.rest(Instant::now()).is_zero()) {
+        match question.newest().filter(|known| !known.rest(GOOD_FOR, Instant::now()).is_zero()) {
             Some(known) => Ok(known.answer),
             None => question.answer(Instant::now(), work).await,
         }
@@ -88,9 +91,9 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
 }
 
 impl<V> Known<V> {
-    /// How long until it may be worked out anew.
-    fn rest(&self, now: Instant) -> Duration {
-        let good = (self.took * GOOD_FOR).min(AT_MOST);
+    /// How long until so many times as long as it took are over.
+    fn rest(&self, times: u32, now: Instant) -> Duration {
+        let good = (self.took * times).min(AT_MOST);
         (self.begun + self.took + good).saturating_duration_since(now)
     }
 }
@@ -110,7 +113,7 @@ impl<V: Clone> Question<V> {
             if known.begun >= asked {
                 return Ok(known.answer);
             }
-            tokio::time::sleep(known.rest(Instant::now())).await;
+            tokio::time::sleep(known.rest(REST, Instant::now())).await;
         }
         let begun = Instant::now();
         let answer = work().await?;
@@ -133,9 +136,10 @@ mod tests {
         let begun = Instant::now();
         let known = |took| Known { answer: (), begun, took };
         let ms = Duration::from_millis;
-        assert_eq!(known(ms(10)).rest(begun + ms(10)), ms(40));
-        assert_eq!(known(ms(10)).rest(begun + ms(50)), Duration::ZERO);
-        assert_eq!(known(ms(3000)).rest(begun + ms(3000)), AT_MOST);
+        assert_eq!(known(ms(10)).rest(GOOD_FOR, begun + ms(10)), ms(40));
+        assert_eq!(known(ms(10)).rest(GOOD_FOR, begun + ms(50)), Duration::ZERO);
+        assert_eq!(known(ms(10)).rest(REST, begun + ms(10)), ms(10));
+        assert_eq!(known(ms(3000)).rest(GOOD_FOR, begun + ms(3000)), AT_MOST);
     }
 
     #[tokio::test]
