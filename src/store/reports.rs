@@ -57,8 +57,8 @@ pub struct RecordBatch {
     pub newest: Newest,
 }
 
-/// When the stored report of a device was made, see [`made`]; none where it has no report yet. Devices that don't
-/// exist are not in it.
+/// When the stored report of a device was made, as far as that can be believed; none where it has no report yet.
+/// Devices that don't exist are not in it.
 pub type Newest = HashMap<KeyId, Option<i64>>;
 
 /// A sample's columns, in the order in which [`numbers`] gives them.
