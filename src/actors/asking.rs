@@ -52,9 +52,7 @@ impl Asking {
             }
         }
     }
-}
 
-impl Asking {
     /// What comes in this queue, while none is on its way.
     pub fn after<T>(&self, queue: mpsc::Receiver<T>) -> impl Stream<Item = T> + use<T> {
         unfold((queue, self.clone()), |(mut queue, asking)| async move {

@@ -36,7 +36,8 @@ impl Turns {
         Self { free: Arc::new(Semaphore::new(at_once)), intake, asking, budget }
     }
 
-    /// The next turn that is free, while the load allows new transfers and nobody is yet to be asked; `None` when the server ends.
+    /// The next turn that is free, while the load allows new transfers and nobody is yet to be asked; `None` when the
+    /// server ends.
     pub fn take(&self) -> impl Future<Output = Option<Turn>> + 'static {
         let (free, intake, asking) = (Arc::clone(&self.free), self.intake.clone(), self.asking.clone());
         async move {
