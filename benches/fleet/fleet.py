@@ -27,7 +27,7 @@ PARTS = {
 MIB = measure.MIB
 
 FULL = {
-    "quick": False, "devices": 10000, "rounds": 5, "settle": "2s", "measure": "4s", "settle_spread": "5s",
+    "quick": False, "devices": 10000, "rounds": 5, "settle": "2s", "measure": "4s", "settle_spread": "10s",
     "measure_spread": "20s", "fleet": 100000, "connect_rate": 4000,
     "pushes": [("64 MiB x 24", 64 * MIB, 24), ("4 MiB x 1,000", 4 * MIB, 1000)],
     "curve": {"SQLite": [1000, 10000, 50000], "MariaDB": [1000, 10000, 50000]},

@@ -223,7 +223,8 @@ def spread(devices, sizes, say, database=None):
             def run(number):
                 options = ["--connect-rate", rate, "--settle", sizes.settle_spread, "--measure", sizes.measure_spread]
                 first = number * A_PROCESS + 1
-                source = f"127.0.{subnet}.{number + 1}"
+                # Two, as one address has ports for 14,000 at a good pace.
+                source = f"127.0.{subnet}.{2 * number + 1},127.0.{subnet}.{2 * number + 2}"
                 return servers.simulate(opened[number], counts[number], *options, "--duration", "150s", first=first,
                                         source=source)
 
