@@ -32,10 +32,11 @@ def fill(server, devices):
     )
     body = '{"timestamp":"2026-01-01T00:00:00.000Z","cpu_utilization":12.5,"speed":42.0}'
     database.executemany(
-        "INSERT INTO device_status (key_id, reported_at, received_at, cpu_utilization, speed, body) "
-        "VALUES (?, ?, ?, 12.5, 42.0, ?)",
-        ((key, now, now, body) for key in keys),
+        "INSERT INTO device_status (key_id, reported_at, received_at, cpu_utilization, speed) "
+        "VALUES (?, ?, ?, 12.5, 42.0)",
+        ((key, now, now) for key in keys),
     )
+    database.executemany("INSERT INTO device_reports (key_id, body) VALUES (?, ?)", ((key, body) for key in keys))
     database.commit()
     database.close()
 

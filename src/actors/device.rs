@@ -183,7 +183,7 @@ pub(super) fn connect(
         vouching: vouching::Vouching::default(),
         sets: false,
         told_at: None,
-        acks: Acks::default(),
+        acks: Acks::by(links.posts.here()),
         pinged: now,
         tick_at: now,
         ticking: None,

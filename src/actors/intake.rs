@@ -139,17 +139,25 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::actors::post::Posts;
     use crate::domain::{KeyId, Timestamp};
 
     fn pending() -> Pending {
         let report = serde_json::from_str(r#"{"timestamp":"2026-11-22T08:48:00.000Z"}"#).unwrap();
         let record = StatusRecord::new(KeyId(1), &report, Timestamp::UNIX_EPOCH);
         let device_id = Arc::new("t-1".parse().unwrap());
-        Pending { device_id, record, seq: None, run: BootId::default(), acks: Acks::default(), bytes: 1 }
+        Pending {
+            device_id,
+            record,
+            seq: None,
+            run: BootId::default(),
+            acks: Acks::by(Posts::default().here()),
+            bytes: 1,
+        }
     }
 
-    #[test]
-    fn one_whose_connection_ends_while_it_waits_waits_no_longer() {
+    #[actix::test]
+    async fn one_whose_connection_ends_while_it_waits_waits_no_longer() {
         let (intake, _queue) = Intake::new(1, 10);
         intake.offer(pending()).unwrap();
         let mut put = Box::pin(intake.put(pending()));

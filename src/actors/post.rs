@@ -13,6 +13,7 @@ use actix::Recipient;
 use actix::dev::SendError;
 use tokio::sync::mpsc;
 
+use super::acks::{self, OfOneThread};
 use super::asking::Asked;
 use super::registry::ToDevice;
 
@@ -22,15 +23,14 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Messages that are given out in one go.
 const AT_ONCE: usize = 4096;
 
-struct Letter {
-    door: Recipient<ToDevice>,
-    message: ToDevice,
-    asked: Option<Asked>,
+enum Letter {
+    Say { door: Recipient<ToDevice>, message: ToDevice, asked: Option<Asked> },
+    Stored(OfOneThread),
 }
 
 /// The way to the connections of one thread. Without a bound of its own: what is sent was saved before and is said
-/// once, so that there is never more of it than assignments under way.
-#[derive(Clone)]
+/// once, so that there is never more of it than assignments under way and reports that the intake had.
+#[derive(Debug, Clone)]
 pub struct Post(mpsc::UnboundedSender<Letter>);
 
 impl Post {
@@ -38,7 +38,17 @@ impl Post {
     /// dropped when the connection has had the time to take it.
     pub fn send(&self, door: Recipient<ToDevice>, message: ToDevice, asked: Option<Asked>) {
         // Ends with its thread, and with all connections there.
-        let _ = self.0.send(Letter { door, message, asked });
+        let _ = self.0.send(Letter::Say { door, message, asked });
+    }
+
+    /// Tells connections of this post's thread which of their reports are on disk.
+    pub(super) fn stored(&self, reports: OfOneThread) {
+        let _ = self.0.send(Letter::Stored(reports));
+    }
+
+    /// Whether this is the same way.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
     }
 }
 
@@ -63,9 +73,14 @@ async fn carry(mut letters: mpsc::UnboundedReceiver<Letter>) {
     let mut some = Vec::new();
     while letters.recv_many(&mut some, AT_ONCE).await > 0 {
         let mut arriving = Vec::with_capacity(some.len());
-        for Letter { door, message, asked } in some.drain(..) {
-            give(door, message);
-            arriving.extend(asked);
+        for letter in some.drain(..) {
+            match letter {
+                Letter::Say { door, message, asked } => {
+                    give(door, message);
+                    arriving.extend(asked);
+                }
+                Letter::Stored(reports) => acks::tell(reports),
+            }
         }
         // All that have just been woken have their turn first.
         tokio::task::yield_now().await;

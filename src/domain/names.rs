@@ -138,9 +138,10 @@ key!(
 );
 
 /// Names the run of numbers that a report's `seq` counts in; up to 36 characters, empty when the device names none.
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct BootId(String);
+pub struct BootId(Arc<str>);
 
 impl BootId {
     /// Longest accepted, in characters: room for a UUID.
@@ -154,7 +155,7 @@ impl BootId {
         if text.chars().count() > Self::MAX || text.chars().any(char::is_control) {
             return Err(format!("boot_id must be text of up to {} characters", Self::MAX));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The run's name; empty for the run of a device that names none.

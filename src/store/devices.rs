@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::connection::Db;
 use super::dialect::{CHUNK, Value};
 use super::rows::Columns;
-use super::schema::{device_modules, device_status, device_tags, devices, version_changes};
+use super::schema::{device_modules, device_reports, device_status, device_tags, devices, version_changes};
 use super::stored::{NAME, fit, from_json, instant, optional, parsed};
 use super::{Outcome, Result, Store};
 use crate::domain::{Device, DeviceId, KeyId, Modules, Sha256Hex, Status, Tags, VersionChange};
@@ -229,7 +229,12 @@ pub(super) fn modules_of(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i
 }
 
 fn statuses_of(db: &mut Db, keys: &[i64]) -> Outcome<HashMap<i64, Status>> {
-    let all = device_status::table.select((device_status::key_id, device_status::received_at, device_status::body));
+    let reports = device_reports::table.on(device_reports::key_id.eq(device_status::key_id));
+    let all = device_status::table.inner_join(reports).select((
+        device_status::key_id,
+        device_status::received_at,
+        device_reports::body,
+    ));
     let rows: Vec<(i64, i64, String)> =
         in_chunks(keys, |chunk| all.filter(device_status::key_id.eq_any(chunk)).load(db))?;
     let status = |(key, received_at, body): (i64, i64, String)| -> Outcome<(i64, Status)> {

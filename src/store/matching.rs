@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::connection::Db;
 use super::devices::{DeviceRow, in_chunks, modules_of, tags_of};
 use super::dialect::CHUNK;
-use super::schema::device_status;
+use super::schema::{device_reports, device_status};
 use super::stored::{from_json, parsed};
 use super::{Outcome, Result, Store};
 use crate::domain::{DeviceId, Filter, KeyId, Modules, Readings, Report, Sample, Subject, Tags};
@@ -85,10 +85,10 @@ pub(super) fn readings_of(db: &mut Db, keys: Option<&[i64]>, fields: bool) -> Ou
 }
 
 fn with_fields(db: &mut Db, keys: Option<&[i64]>) -> Outcome<HashMap<i64, Readings>> {
-    let all = device_status::table.select((device_status::key_id, device_status::body));
+    let all = device_reports::table.select((device_reports::key_id, device_reports::body));
     let rows: Vec<(i64, String)> = match keys {
         None => all.load(db)?,
-        Some(keys) => in_chunks(keys, |chunk| all.filter(device_status::key_id.eq_any(chunk)).load(db))?,
+        Some(keys) => in_chunks(keys, |chunk| all.filter(device_reports::key_id.eq_any(chunk)).load(db))?,
     };
     let readings = |(key, body): (i64, String)| Ok((key, Readings::of(&from_json::<Report>(&body)?)));
     rows.into_iter().map(readings).collect()

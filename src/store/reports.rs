@@ -1,5 +1,6 @@
 //! Reports: the newest of each device, the history of all, and which numbers of a run are stored.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,9 +32,7 @@ impl StatusRecord {
     /// What is to be written of a report.
     #[must_use]
     pub fn new(key_id: KeyId, report: &Report, received_at: Timestamp) -> Self {
-        // Only maps with keys that are no text fail, and there are none.
-        let body = serde_json::to_string(report).unwrap_or_else(|error| format!(r#"{{"unwritable":"{error}"}}"#));
-        Self { key_id, received_at, reported_at: report.timestamp, sample: report.sample(), body: body.into() }
+        Self { key_id, received_at, reported_at: report.timestamp, sample: report.sample(), body: line(report) }
     }
 
     /// The report as one line of JSON.
@@ -43,13 +42,30 @@ impl StatusRecord {
     }
 }
 
+thread_local! {
+    /// Where reports are written out, so that each is given memory once, of the right size.
+    static LINE: RefCell<Vec<u8>> = RefCell::default();
+}
+
+fn line(report: &Report) -> Arc<str> {
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        let written = serde_json::to_writer(&mut *line, report).map_err(|error| error.to_string());
+        match written.and_then(|()| std::str::from_utf8(line).map_err(|error| error.to_string())) {
+            Ok(line) => line.into(),
+            // Only maps with keys that are no text fail, and there are none.
+            Err(error) => format!(r#"{{"unwritable":"{error}"}}"#).into(),
+        }
+    })
+}
+
 /// What one group commit writes.
 #[derive(Debug, Clone, Default)]
 pub struct RecordBatch {
     /// In the order received. A device's `device_status` row becomes the one with the newest `timestamp`.
     pub reports: Vec<StatusRecord>,
     /// The runs as they are after this batch.
-    pub runs: Vec<(KeyId, BootId, SeqSet)>,
+    pub runs: Arc<Vec<(KeyId, BootId, SeqSet)>>,
     pub log_position: Option<LogPosition>,
     /// The reports do not become history samples: the server is overrun.
     pub without_history: bool,
@@ -80,11 +96,17 @@ macro_rules! statement {
     };
 }
 statement!(UpsertStatus);
+statement!(UpdateStatus);
+statement!(UpsertBody);
+statement!(UpdateBody);
 statement!(InsertSample);
 statement!(UpsertRun);
+statement!(UpdateRun);
 
+/// The newest report's times and numbers: short rows, as pages read those of every device.
 const STATUS: Columns<UpsertStatus> =
-    Columns::new("device_status", &["key_id"], sample_columns!("reported_at", "received_at"; "body"));
+    Columns::new("device_status", &["key_id"], sample_columns!("reported_at", "received_at";));
+const BODIES: Columns<UpsertBody> = Columns::new("device_reports", &["key_id"], &["body"]);
 const SAMPLES: Columns<InsertSample> = Columns::new("samples", &[], sample_columns!("key_id", "reported_at";));
 const RUNS: Columns<UpsertRun> = Columns::new("report_runs", &["key_id", "boot_id"], &["ranges", "updated_at"]);
 
@@ -147,11 +169,13 @@ fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, Boot
 
 fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<Newest> {
     let mut newest = newest_stored(db, batch)?;
-    STATUS.upsert(db, status_rows(batch, &mut newest))?;
+    let (status, bodies) = newest_reports(batch, &mut newest).into_iter().map(newest_rows).unzip();
+    STATUS.update::<UpdateStatus>(db, status)?;
+    BODIES.update::<UpdateBody>(db, bodies)?;
     if !batch.without_history {
         SAMPLES.insert(db, sample_rows(batch, &newest))?;
     }
-    RUNS.upsert(db, run_rows(batch, &newest))?;
+    RUNS.update::<UpdateRun>(db, run_rows(batch, &newest))?;
     if let Some(position) = &batch.log_position {
         let place = StoredPosition { file: position.file.clone(), offset: position.offset };
         settings::put(db, LOG_POSITION, &to_json(&place)?)?;
@@ -186,7 +210,7 @@ fn made(record: &StatusRecord) -> i64 {
 
 /// The newest report of each device, where it is not older than the stored one, which it becomes in `stored`. Of two
 /// made at the same instant the later received one counts.
-fn status_rows(batch: &RecordBatch, stored: &mut Newest) -> Vec<Vec<Value>> {
+fn newest_reports<'a>(batch: &'a RecordBatch, stored: &mut Newest) -> Vec<&'a StatusRecord> {
     let mut newest: HashMap<KeyId, &StatusRecord> = HashMap::new();
     for record in &batch.reports {
         let made_at = made(record);
@@ -199,12 +223,14 @@ fn status_rows(batch: &RecordBatch, stored: &mut Newest) -> Vec<Vec<Value>> {
     // In the order of the table.
     let mut newest: Vec<&StatusRecord> = newest.into_values().collect();
     newest.sort_unstable_by_key(|record| record.key_id);
-    let row = |record: &StatusRecord| -> Vec<Value> {
-        let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)];
-        let numbers = numbers(&record.sample);
-        times.into_iter().map(Value::from).chain(numbers).chain([Value::Shared(Arc::clone(&record.body))]).collect()
-    };
-    newest.into_iter().map(row).collect()
+    newest
+}
+
+/// The rows of a device's newest report: its status, its body.
+fn newest_rows(record: &StatusRecord) -> (Vec<Value>, Vec<Value>) {
+    let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)];
+    let status = times.into_iter().map(Value::from).chain(numbers(&record.sample)).collect();
+    (status, vec![record.key_id.0.into(), Value::Shared(Arc::clone(&record.body))])
 }
 
 fn sample_rows(batch: &RecordBatch, stored: &Newest) -> Vec<Vec<Value>> {

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, Text};
+use diesel::sqlite::Sqlite;
 
 use super::connection::Db;
 use super::dialect::Value;
@@ -68,6 +69,25 @@ impl<T: Known> Columns<T> {
             }
         };
         self.write(db, rows, &clause)
+    }
+
+    /// Makes rows that are there the same as these; one that is not there yet is inserted. `U`: how the statement is
+    /// found again.
+    pub(super) fn update<U: Known>(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
+        match db {
+            // Looks for the row by its key and changes it in place: an upsert would first have all of a new row ready.
+            Db::Sqlite(connection) => {
+                let mut missing = Vec::new();
+                for row in rows {
+                    if (Update { columns: self, row: &row, known_by: PhantomData::<U> }).execute(connection)? == 0 {
+                        missing.push(row);
+                    }
+                }
+                if missing.is_empty() { Ok(()) } else { self.upsert(db, missing) }
+            }
+            #[cfg(feature = "mysql")]
+            Db::Mysql(_) => self.upsert(db, rows),
+        }
     }
 
     fn write(&self, db: &mut Db, rows: Vec<Vec<Value>>, clause: &str) -> QueryResult<()> {
@@ -142,9 +162,32 @@ impl<T: Known> QueryId for Insert<'_, T> {
 
 impl<C: Connection, T> RunQueryDsl<C> for Insert<'_, T> {}
 
+/// Binds a value where the text has come to.
+fn bind<'b, DB: Binds>(out: &mut AstPass<'_, 'b, DB>, value: &'b Value) -> QueryResult<()>
+where
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    Option<f64>: ToSql<Nullable<Double>, DB>,
+    Option<String>: ToSql<Nullable<Text>, DB>,
+    str: ToSql<Text, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    match value {
+        Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x),
+        Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x),
+        Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x),
+        Value::Shared(x) => out.push_bind_param::<Text, str>(x),
+        Value::Bool(x) => out.push_bind_param::<Bool, _>(x),
+    }
+}
+
+/// A database that has every type of [`Value`].
+trait Binds: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool> {}
+
+impl<DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>> Binds for DB {}
+
 impl<DB, T> QueryFragment<DB> for Insert<'_, T>
 where
-    DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>,
+    DB: Binds,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     Option<f64>: ToSql<Nullable<Double>, DB>,
     Option<String>: ToSql<Nullable<Text>, DB>,
@@ -159,17 +202,48 @@ where
                 if index > 0 {
                     out.push_sql(",");
                 }
-                match value {
-                    Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x)?,
-                    Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x)?,
-                    Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x)?,
-                    Value::Shared(x) => out.push_bind_param::<Text, str>(x)?,
-                    Value::Bool(x) => out.push_bind_param::<Bool, _>(x)?,
-                }
+                bind(&mut out, value)?;
             }
             out.push_sql(")");
         }
         out.push_sql(self.clause);
+        Ok(())
+    }
+}
+
+/// One `UPDATE` of one row, by its key.
+struct Update<'a, T, U> {
+    columns: &'a Columns<T>,
+    /// The key's values, then the rest's.
+    row: &'a [Value],
+    known_by: PhantomData<U>,
+}
+
+impl<T: 'static, U: Known> QueryId for Update<'_, T, U> {
+    type QueryId = U;
+    const HAS_STATIC_QUERY_ID: bool = U::BY_TYPE;
+}
+
+impl<C: Connection, T, U> RunQueryDsl<C> for Update<'_, T, U> {}
+
+impl<T, U> QueryFragment<Sqlite> for Update<'_, T, U> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let Columns { table, key, rest, .. } = self.columns;
+        let (of_key, of_rest) = self.row.split_at(key.len());
+        out.push_sql("UPDATE ");
+        out.push_sql(table);
+        for (index, (column, value)) in rest.iter().zip(of_rest).enumerate() {
+            out.push_sql(if index == 0 { " SET " } else { ", " });
+            out.push_sql(column);
+            out.push_sql(" = ");
+            bind(&mut out, value)?;
+        }
+        for (index, (column, value)) in key.iter().zip(of_key).enumerate() {
+            out.push_sql(if index == 0 { " WHERE " } else { " AND " });
+            out.push_sql(column);
+            out.push_sql(" = ");
+            bind(&mut out, value)?;
+        }
         Ok(())
     }
 }

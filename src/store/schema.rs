@@ -27,8 +27,11 @@ diesel::table! {
     device_status (key_id) {
         key_id -> BigInt, reported_at -> BigInt, received_at -> BigInt, cpu_utilization -> Nullable<Double>,
         load_average -> Nullable<Double>, temperature -> Nullable<Double>, disk_used_percent -> Nullable<Double>,
-        speed -> Nullable<Double>, latitude -> Nullable<Double>, longitude -> Nullable<Double>, body -> Text,
+        speed -> Nullable<Double>, latitude -> Nullable<Double>, longitude -> Nullable<Double>,
     }
+}
+diesel::table! {
+    device_reports (key_id) { key_id -> BigInt, body -> Text, }
 }
 diesel::table! {
     samples (id) {
@@ -139,4 +142,12 @@ diesel::table! {
     saved_views (name) { name -> Text, query -> Text, created_at -> BigInt, created_by -> Text, }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(devices, device_status, sessions, users, rollouts, rollout_packages);
+diesel::allow_tables_to_appear_in_same_query!(
+    devices,
+    device_status,
+    device_reports,
+    sessions,
+    users,
+    rollouts,
+    rollout_packages
+);

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
 use super::{LoggerState, Reports, blocking, lock};
+use crate::actors::acks::Stored;
 use crate::actors::counts::Count;
 use crate::actors::intake::{Pending, Queued};
 use crate::actors::{Feed, FleetEvent};
@@ -19,12 +20,14 @@ use crate::store::{LogPosition, Newest, RecordBatch, StatusLog, StatusRecord, St
 /// at once takes few commits ...
 const RIPE_REPORTS: usize = 500;
 /// ... up to so many, which bounds how long the first of them waits ...
-const MOST_REPORTS: usize = 4000;
+const MOST_REPORTS: usize = 8000;
 /// ... and to so many bytes as they came: written out they are at most four times as long (`1E9` becomes
 /// `1000000000.0`), and the log looks that far back for the end of a group.
 const MOST_BYTES: usize = 4 << 20;
 /// ... or is this old.
 const RIPE_AFTER: Duration = Duration::from_millis(50);
+/// How long the queue is left alone while a group ripens.
+const NAP: Duration = Duration::from_millis(10);
 /// Reports taken from the queue at once: with the longest messages 2 MiB.
 const TAKE: usize = 32;
 
@@ -117,6 +120,8 @@ impl Writer {
         }
     }
 
+    /// Looks into the queue now and then until what came is ripe. To be woken by every report would cost as much as all
+    /// else that is done for it here.
     async fn gather(&mut self, first: Queued) -> Vec<Queued> {
         let ripe_at = Instant::now() + RIPE_AFTER;
         let (mut group, mut bytes, mut counted) = (vec![first], 0, 0);
@@ -126,11 +131,12 @@ impl Writer {
             if bytes >= MOST_BYTES {
                 break;
             }
-            // Once it is ripe, what else is there already.
-            let until = if counted < RIPE_REPORTS { ripe_at } else { Instant::now() };
-            match timeout_at(until, self.reports.queue.recv_many(&mut group, TAKE)).await {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
+            let ripens = counted < RIPE_REPORTS && !self.reports.queue.is_closed();
+            match self.reports.queue.is_empty() {
+                // What is there goes along, ripe or not.
+                false => _ = self.reports.queue.recv_many(&mut group, TAKE).await,
+                true if ripens && Instant::now() < ripe_at => sleep_until(ripe_at.min(Instant::now() + NAP)).await,
+                true => break,
             }
         }
         group
@@ -194,7 +200,8 @@ impl Writer {
 
     async fn write_by_what_is_at_hand(&mut self, group: &[Queued]) -> Result<(), Failed> {
         self.load_runs(group).await?;
-        let (batch, runs) = self.batch(group);
+        let batch = self.batch(group);
+        let runs = Arc::clone(&batch.runs);
         if !batch.reports.is_empty() {
             self.reports.counts.set(Count::Writing, group.len());
             let committed = self.commit(batch).await;
@@ -204,10 +211,8 @@ impl Writer {
                 None => self.newest.clear(),
             }
         }
-        for (key, changed) in runs {
-            for (run, set) in changed {
-                put(&mut self.runs, key, run, set);
-            }
+        for (key, run, set) in Arc::unwrap_or_clone(runs) {
+            put(&mut self.runs, key, run, set);
         }
         Ok(())
     }
@@ -242,32 +247,28 @@ impl Writer {
     }
 
     /// What of a group is new, and its runs as they are with it.
-    fn batch(&self, group: &[Queued]) -> (RecordBatch, Runs) {
-        let mut runs = Runs::with_capacity(group.len());
+    fn batch(&self, group: &[Queued]) -> RecordBatch {
+        let mut runs: Vec<(KeyId, BootId, SeqSet)> = Vec::with_capacity(group.len());
+        let mut places = HashMap::with_capacity(group.len());
         let mut newest = Newest::with_capacity(group.len());
         let mut reports = Vec::with_capacity(group.len());
         for Queued { pending, .. } in group {
             let key = pending.record.key_id;
             let is_new = pending.seq.is_none_or(|seq| {
-                if find(&runs, key, &pending.run).is_none() {
+                let place = *places.entry((key, &pending.run)).or_insert_with(|| {
                     let at_hand = find(&self.runs, key, &pending.run).cloned().unwrap_or_default();
-                    put(&mut runs, key, pending.run.clone(), at_hand);
-                }
-                let mut of_device = runs.get_mut(&key).into_iter().flatten();
-                of_device.find(|(name, _)| *name == pending.run).is_none_or(|(_, set)| set.insert(seq))
+                    runs.push((key, pending.run.clone(), at_hand));
+                    runs.len() - 1
+                });
+                runs[place].2.insert(seq)
             });
             if is_new {
                 reports.push(pending.record.clone());
                 newest.extend(self.newest.get(&key).map(|made| (key, *made)));
             }
         }
-        let of_device = |(key, runs): (&KeyId, &Vec<(BootId, SeqSet)>)| {
-            let key = *key;
-            runs.clone().into_iter().map(move |(run, set)| (key, run, set))
-        };
-        let changed = runs.iter().flat_map(of_device).collect();
         let without_history = !self.reports.intake.load().keeps_history();
-        (RecordBatch { reports, runs: changed, log_position: None, without_history, newest }, runs)
+        RecordBatch { reports, runs: Arc::new(runs), log_position: None, without_history, newest }
     }
 
     /// Log, then database; both or neither. What the database has of the group's devices then, if it told.
@@ -308,6 +309,7 @@ impl Writer {
 
     fn acknowledge(&self, group: Vec<Queued>) {
         let watched = self.feed.is_watched() && self.reports.intake.load().shows_live();
+        let mut stored = Stored::default();
         for Queued { pending: Pending { device_id, record, seq, run, acks, .. }, .. } in group {
             let key_id = record.key_id;
             if self.reports.watch.wants(key_id) {
@@ -318,9 +320,10 @@ impl Writer {
                 self.feed.tell(LiveEvent::Report { key_id, device_id, reported_at, sample });
             }
             if let Some(seq) = seq {
-                acks.tell(run, seq);
+                stored.add(acks, run, seq);
             }
         }
+        stored.tell();
     }
 
     fn tell_updater(&self, record: &StatusRecord) {

@@ -203,6 +203,27 @@ fn every_migration_of_mariadb_may_come_twice() {
 }
 
 #[test]
+fn what_was_reported_is_the_same_behind_the_step_that_keeps_bodies_apart() {
+    use diesel_migrations::MigrationHarness as _;
+    on_sqlite(|store, path| async move {
+        let key = joined(&store, "t-1", &[("app1", "1.0")], 0).await;
+        store.record(RecordBatch { reports: vec![record(key, 5, 1.5)], ..RecordBatch::default() }).await.unwrap();
+        let before = store.device(&id("t-1")).await.unwrap().unwrap();
+        store.close();
+        let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+        let undone = connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap();
+        assert_eq!(undone.to_string(), "20261126000001", "the step that this is about");
+        drop(connection);
+        let store = open(&sqlite_url(&path)).unwrap();
+        assert_eq!(store.device(&id("t-1")).await.unwrap().unwrap(), before);
+        store.record(RecordBatch { reports: vec![record(key, 6, 2.5)], ..RecordBatch::default() }).await.unwrap();
+        let history = store.history(key, at(0), at(100), 0).await.unwrap();
+        assert_eq!(history.len(), 2, "{history:?}");
+        store.close();
+    });
+}
+
+#[test]
 fn a_url_that_cannot_be_used_says_what_to_do() {
     let refused = |url: &str| match open(url) {
         Err(StoreError::Unusable(why)) => why,

@@ -144,7 +144,10 @@ fn a_deleted_device_takes_everything_along_and_its_key_is_never_used_again() {
         let app = added(&store, "app1", "2").await;
         let rollout = store.create_rollout(new_rollout(&[&app], &[key])).await.unwrap();
         let runs = vec![(key, BootId::default(), SeqSet::default())];
-        store.record(RecordBatch { reports: vec![record(key, 1, 5.0)], runs, ..RecordBatch::default() }).await.unwrap();
+        store
+            .record(RecordBatch { reports: vec![record(key, 1, 5.0)], runs: runs.into(), ..RecordBatch::default() })
+            .await
+            .unwrap();
 
         assert_eq!(store.delete_device(&id("t-1")).await.unwrap(), Some(key));
         assert_eq!(store.delete_device(&id("t-1")).await.unwrap(), None);

@@ -41,7 +41,7 @@ fn reports_of_a_deleted_device_are_left_out_and_the_others_are_kept() {
         assert_eq!(store.log_position().await.unwrap(), None);
         let batch = RecordBatch {
             reports: vec![record(gone, 1, 1.0), record(key, 1, 1.0)],
-            runs: vec![(gone, BootId::default(), SeqSet::default())],
+            runs: vec![(gone, BootId::default(), SeqSet::default())].into(),
             log_position: Some(position.clone()),
             ..RecordBatch::default()
         };
@@ -62,10 +62,13 @@ fn the_numbers_of_a_run_come_back_as_they_were() {
         });
         let reports = vec![record(key, 1, 1.0)];
         let runs = vec![(key, named.clone(), set.clone()), (key, unnamed.clone(), SeqSet::default())];
-        store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+        store.record(RecordBatch { reports, runs: runs.into(), ..RecordBatch::default() }).await.unwrap();
         set.insert(4);
         let runs = vec![(key, named.clone(), set.clone())];
-        store.record(RecordBatch { reports: vec![record(key, 2, 1.0)], runs, ..RecordBatch::default() }).await.unwrap();
+        store
+            .record(RecordBatch { reports: vec![record(key, 2, 1.0)], runs: runs.into(), ..RecordBatch::default() })
+            .await
+            .unwrap();
         let wanted = vec![(key, named.clone()), (key, BootId::new("other").unwrap()), (KeyId(99), named.clone())];
         let found = store.runs(wanted).await.unwrap();
         assert_eq!(found.len(), 1);
@@ -104,7 +107,11 @@ fn old_history_is_thinned_and_older_is_forgotten() {
         }
         let runs = vec![(keys[0], BootId::default(), SeqSet::default())];
         store
-            .record(RecordBatch { reports: vec![record(keys[0], start, 0.0)], runs, ..RecordBatch::default() })
+            .record(RecordBatch {
+                reports: vec![record(keys[0], start, 0.0)],
+                runs: runs.into(),
+                ..RecordBatch::default()
+            })
             .await
             .unwrap();
         // Of the hour: 20 minutes forgotten, 20 thinned to one in ten minutes, 20 left.
@@ -163,7 +170,7 @@ fn a_run_that_cannot_be_read_keeps_no_other_from_it() {
         let mut set = SeqSet::default();
         set.insert(4);
         let runs = vec![(one, BootId::default(), set.clone()), (other, BootId::default(), set.clone())];
-        store.record(RecordBatch { runs, ..RecordBatch::default() }).await.unwrap();
+        store.record(RecordBatch { runs: runs.into(), ..RecordBatch::default() }).await.unwrap();
         let spoil = format!("UPDATE report_runs SET ranges = 'no numbers' WHERE key_id = {}", one.0);
         store.write(move |db| Ok(diesel::sql_query(spoil.as_str()).execute(db)?)).await.unwrap();
         let found = store.runs(vec![(one, BootId::default()), (other, BootId::default())]).await.unwrap();

@@ -19,14 +19,15 @@ fn reports_a_second() {
         }
         let mut batches = Vec::new();
         for round in 0..100 {
-            let mut batch = RecordBatch::default();
+            let (mut batch, mut runs) = (RecordBatch::default(), Vec::new());
             for place in 0..500 {
                 let key = keys[(round * 500 + place) % keys.len()];
                 let mut set = SeqSet::default();
                 set.insert(round as u64 + 1);
-                batch.runs.push((key, BootId::default(), set));
+                runs.push((key, BootId::default(), set));
                 batch.reports.push(record(key, round as i64 * 30, place as f64));
             }
+            batch.runs = runs.into();
             batch.log_position = Some(LogPosition { file: "status-2026-11-22.0.log".to_owned(), offset: round as u64 });
             batches.push(batch);
         }

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS device_reports (
+    key_id BIGINT NOT NULL PRIMARY KEY,
+    body MEDIUMTEXT NOT NULL,
+    FOREIGN KEY (key_id) REFERENCES devices (key_id) ON DELETE CASCADE
+) ENGINE = InnoDB, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin;
