@@ -1,15 +1,13 @@
 //! Composition: a server built from its configuration and a bound listener, run until a stop future.
 
+mod http;
 mod room;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
-use actix_web::{App as WebApp, HttpServer};
-use socket2::SockRef;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -17,7 +15,6 @@ use self::room::Room;
 use crate::actors::{Fleet, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::STEP;
 use crate::store::{Blobs, DataDir, KeyFolder, Store, StoreConfig, StoreError};
 use crate::store::{LogConfig, Recovery, StatusLog};
 use crate::web::{self, WebState};
@@ -27,26 +24,12 @@ pub use self::room::{open_files, raise_open_files};
 /// Database readers.
 const READERS: u32 = 8;
 
-/// A peer that takes no bytes for this long is cut, so that a stalled reader can't freeze its session for ever.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Requests that may wait for a worker.
-const BACKLOG: u32 = 8192;
-
-/// Bytes that the kernel keeps for a peer beyond what is under way to it: with more, a peer that takes nothing would
-/// bind megabytes.
-const UNSENT: u32 = 128 * 1024;
-
-/// What waits in the program for a socket before it is written, and before more is made: a step of a package.
-const WRITE_AT: usize = STEP as usize;
-
 /// After a stop, devices come back within this many seconds, each at a moment of its own.
 const COME_BACK_WITHIN_S: u32 = 30;
 
 /// How long devices may take their leave, requests may end, what waits may be written, and the database may close:
 /// less than 15 s in all.
 const DRAIN: Duration = Duration::from_secs(5);
-const REQUESTS_END_S: u64 = 3;
 const FINISH: Duration = Duration::from_secs(4);
 const CLOSE: Duration = Duration::from_secs(2);
 
@@ -156,29 +139,11 @@ impl App {
             (blobs, keys),
             fleet.clone(),
             clock,
-            stopped,
+            stopped.clone(),
             room.devices,
         );
-        let configure = web::configure(Data::new(state));
-        let most_sockets = room.sockets();
-        let server = HttpServer::new(move || WebApp::new().configure(configure.clone()))
-            .on_connect(move |socket, extensions| {
-                if let Some(socket) = socket.downcast_ref::<TcpStream>() {
-                    guard_socket(socket);
-                    if let Some(place) = room.seat(socket) {
-                        extensions.insert(place);
-                    }
-                }
-            })
-            .client_request_timeout(Duration::from_secs(5))
-            .h1_write_buffer_size(WRITE_AT)
-            .backlog(BACKLOG)
-            // Of one worker; how many all of them may have the seats say.
-            .max_connections(most_sockets)
-            .shutdown_timeout(REQUESTS_END_S)
-            .disable_signals()
-            .listen(listener)?
-            .run();
+        let site = web::configure(Data::new(state));
+        let server = http::serve(listener, site, room, stopped)?;
         let handle = server.handle();
         let served = actix_web::rt::spawn(server);
         stop.await;
@@ -209,19 +174,6 @@ async fn close(store: Store) {
     });
     if tokio::time::timeout(CLOSE, closed).await.is_err() {
         error!("the database did not take its leave in time");
-    }
-}
-
-fn guard_socket(socket: &TcpStream) {
-    let socket = SockRef::from(socket);
-    if let Err(error) = socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)) {
-        warn!(%error, "a connection has no time limit for unsent bytes");
-    }
-    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
-        warn!(%error, "a connection may bind more memory than it should");
-    }
-    if let Err(error) = socket.set_tcp_nodelay(true) {
-        warn!(%error, "a connection sends small messages late");
     }
 }
 

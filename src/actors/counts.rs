@@ -17,6 +17,7 @@ struct Numbers {
     slow_transfers: AtomicU64,
     unstorable: AtomicU64,
     connections: AtomicU64,
+    sockets: AtomicU64,
     rollouts_live: AtomicU64,
     writing: AtomicU64,
 }
@@ -38,6 +39,8 @@ pub(super) enum Count {
     Unstorable,
     /// Now: devices that are connected.
     Connections,
+    /// Now: sockets that devices have, those included that say no more than good-bye.
+    Sockets,
     /// Now: rollouts that may still change devices.
     RolloutsLive,
     /// Now: reports of the group that is being written.
@@ -54,6 +57,7 @@ impl Counts {
             Count::SlowTransfer => &self.0.slow_transfers,
             Count::Unstorable => &self.0.unstorable,
             Count::Connections => &self.0.connections,
+            Count::Sockets => &self.0.sockets,
             Count::RolloutsLive => &self.0.rollouts_live,
             Count::Writing => &self.0.writing,
         }
@@ -61,6 +65,11 @@ impl Counts {
 
     pub fn add(&self, what: Count) {
         self.of(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less than was added.
+    pub fn take(&self, what: Count) {
+        self.of(what).fetch_sub(1, Ordering::Relaxed);
     }
 
     /// So many it is now.

@@ -11,6 +11,8 @@ pub mod fuzz;
 mod guard;
 mod outgoing;
 mod push;
+mod socket;
+mod ticking;
 mod vouching;
 mod wire;
 
@@ -18,15 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
 use actix_http::ws::Codec;
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
-use actix_web_actors::ws::{self, WebsocketContext};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _};
+use actix_web_actors::ws::{self, HandshakeError, WebsocketContext};
 use bytes::Bytes;
 use chrono::TimeDelta;
+use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use self::guard::{Guard, Watcher};
 use self::outgoing::Outgoing;
 use self::push::Pusher;
+pub use self::socket::{CanBeTaken, Upgraded};
+use self::socket::{Incoming, Said};
+use self::ticking::LATE;
 use self::wire::{Fragments, Whole, close_frame};
 use super::acks::Acks;
 use super::blocks::Blocks;
@@ -44,12 +50,6 @@ use crate::store::{Blobs, KeyFolder};
 
 /// Messages that may wait for one device.
 const MAILBOX: usize = 32;
-
-/// How often deadlines of the link are looked at while something is under way.
-const TICK: TimeDelta = TimeDelta::seconds(1);
-
-/// A tick that comes so long after it was due says that the server had no time.
-const LATE: TimeDelta = TimeDelta::seconds(2);
 
 /// The pause after each message when the server is about to be overrun.
 const SLOW_READ: TimeDelta = TimeDelta::seconds(1);
@@ -156,19 +156,15 @@ pub struct DeviceActor {
 }
 
 /// Makes a device's connection of an HTTP upgrade whose token was checked.
-pub(super) fn connect(
-    links: Arc<Links>,
-    auth: DeviceAuth,
-    place: Place,
-    request: &HttpRequest,
-    payload: web::Payload,
-) -> HttpResponse {
+pub(super) fn connect(links: Arc<Links>, auth: DeviceAuth, place: Place, request: &HttpRequest) -> HttpResponse {
+    let mut answer = match ws::handshake(request) {
+        Ok(mut answer) if request.extensions().contains::<CanBeTaken>() => answer.finish(),
+        Ok(_) => return HandshakeError::NoWebsocketUpgrade.error_response(),
+        Err(error) => return error.error_response(),
+    };
     let now = links.clock.steady();
-    let watcher = Watcher::default();
-    let guarded = Guard::new(payload, links.clock.clone(), watcher.clone());
     #[cfg(feature = "echo")]
-    let (echoes, guarded) =
-        (request.path().ends_with("/echo"), guarded.takes_binary(request.path().ends_with("/echo")));
+    let echoes = request.path().ends_with("/echo");
     let actor = DeviceActor {
         auth,
         session: Session::new(links.limits, now),
@@ -178,7 +174,7 @@ pub(super) fn connect(
         fragments: Fragments::default(),
         #[cfg(feature = "echo")]
         fragments: Fragments::of_an_echo(echoes),
-        watcher,
+        watcher: Watcher::default(),
         pusher: Pusher::default(),
         vouching: vouching::Vouching::default(),
         sets: false,
@@ -197,13 +193,10 @@ pub(super) fn connect(
         message_bytes: 0,
         links,
     };
-    let (tray, codec) = (actor.pusher.tray(), Codec::new().max_size(protocol::MAX_TEXT));
-    match ws::handshake(request) {
-        Ok(mut upgraded) => {
-            upgraded.streaming(Outgoing::new(WebsocketContext::with_codec(actor, guarded, codec), tray))
-        }
-        Err(error) => error.error_response(),
-    }
+    let counts = actor.links.counts.clone();
+    let begin = move |incoming| -> Said { Box::pin(actor.converse(incoming)) };
+    answer.extensions_mut().insert(Upgraded::new(Box::new(begin), counts));
+    answer
 }
 
 type Ctx = WebsocketContext<DeviceActor>;
@@ -227,51 +220,13 @@ impl Actor for DeviceActor {
 }
 
 impl DeviceActor {
-    /// Looks at deadlines again: soon while something is under way. Most of a large fleet's connections have nothing
-    /// to do until the next ping.
-    fn tick_later(&mut self, ctx: &mut Ctx) {
-        let now = self.links.clock.steady();
-        let pause = match self.session.is_quiet() {
-            true => ((self.pinged + self.links.ping).min(self.session.silent_at()) - now).max(TICK),
-            false => TICK,
-        };
-        self.tick_at = now + pause;
-        if let Some(ticking) = self.ticking.take() {
-            ctx.cancel_future(ticking);
-        }
-        self.ticking = Some(ctx.run_later(pause.to_std().unwrap_or_default(), |device, ctx| {
-            device.ticking = None;
-            device.tick(ctx);
-            device.tick_later(ctx);
-        }));
-    }
-
-    fn tick(&mut self, ctx: &mut Ctx) {
-        let now = self.links.clock.steady();
-        // The server stood still, not the device: what it said meanwhile is heard before it is judged.
-        let late = now - self.tick_at;
-        let is_late = late > LATE;
-        if is_late {
-            self.watcher.excuse(now, late.num_seconds());
-        }
-        if self.watcher.is_held() {
-            // It is not the device that is silent.
-            self.session.heard(now);
-        }
+    /// Becomes an actor that hears what arrives; what comes out is to be written.
+    fn converse(self, incoming: Incoming) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+        let (tray, codec) = (self.pusher.tray(), Codec::new().max_size(protocol::MAX_TEXT));
+        let guarded = Guard::new(incoming, self.links.clock.clone(), self.watcher.clone());
         #[cfg(feature = "echo")]
-        if self.echoes {
-            return;
-        }
-        self.watch_turn(now);
-        if !is_late {
-            self.session.tick(now);
-        }
-        if now - self.pinged >= self.links.ping {
-            self.pinged = now;
-            ctx.ping(b"");
-        }
-        self.carry_out(ctx);
-        self.pump(ctx);
+        let guarded = guarded.takes_binary(self.echoes);
+        Outgoing::new(WebsocketContext::with_codec(self, guarded, codec), tray)
     }
 
     fn on_text(&mut self, text: &str, ctx: &mut Ctx) {

@@ -6,15 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::prelude::*;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::{broadcast, mpsc};
-use tracing::{info, warn};
+use tracing::warn;
 
 mod acks;
 mod asking;
 mod blocks;
 mod counts;
 mod device;
+mod ending;
 mod feed;
 mod intake;
 mod picture;
@@ -32,8 +33,8 @@ use self::asking::Asking;
 use self::counts::{Count, Counts};
 use self::device::Links;
 use self::intake::Intake;
-use self::registry::{Disconnect, Drain, Refresh, RegistryActor};
-use self::status_logger::{Finish, LoggerState, Reports, StatusLoggerActor};
+use self::registry::{Disconnect, Refresh, RegistryActor};
+use self::status_logger::{LoggerState, Reports, StatusLoggerActor};
 use self::updater::{Explain, Forget, Free, Retry, Start, Steer, TakeBack, UpdaterActor, UpdaterParts};
 use self::watch::Watch;
 use crate::clock::Clock;
@@ -47,6 +48,7 @@ use crate::store::{Blobs, KeyFolder, Store, StoreError};
 
 #[cfg(fuzzing)]
 pub use self::device::fuzz;
+pub use self::device::{CanBeTaken, Upgraded};
 pub use self::feed::Feed;
 pub use self::picture::Picture;
 pub use self::places::{Full, Place, Places};
@@ -361,33 +363,7 @@ impl Fleet {
 
     /// Makes a device's connection of an HTTP upgrade whose token was checked: the answer to `GET /ws`.
     #[must_use]
-    pub fn connect(
-        &self,
-        auth: DeviceAuth,
-        place: Place,
-        request: &HttpRequest,
-        payload: web::Payload,
-    ) -> HttpResponse {
-        device::connect(Arc::clone(&self.links), auth, place, request, payload)
-    }
-
-    /// Sends every device away for a restart, in batches. Returns when all have gone or `patience` is over.
-    pub async fn drain(&self, window_s: u32, patience: std::time::Duration) {
-        let drained = async {
-            let _ = self.registry.send(Drain { window_s }).await;
-            while self.counts.get(Count::Connections) > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(patience, drained).await.is_err() {
-            info!("some devices did not take their leave in time");
-        }
-    }
-
-    /// Writes what is in the intake; nothing more comes in.
-    pub async fn finish(&self) {
-        if let Err(error) = self.logger.send(Finish).await {
-            warn!(%error, "the status logger had ended already");
-        }
+    pub fn connect(&self, auth: DeviceAuth, place: Place, request: &HttpRequest) -> HttpResponse {
+        device::connect(Arc::clone(&self.links), auth, place, request)
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /ws`: where devices come in. Checks rate, room and token before the upgrade; all else is the fleet's.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 
 use super::WebState;
 use super::access::bearer;
@@ -18,15 +18,14 @@ const LONGEST_WAIT_S: u32 = 30;
 /// # Errors
 /// 401 without a good token; 429 for a device that connects too often; 503 when too many devices come at once, too
 /// many are there, or the server is overrun.
-pub async fn open(request: HttpRequest, payload: web::Payload, state: web::Data<WebState>) -> Answer {
+pub async fn open(request: HttpRequest, state: web::Data<WebState>) -> Answer {
     let place = let_in(&request, &state)?;
     let auth = authenticate(&request, &state).await?;
     if let Some(seconds) = state.fleet.held_off(&auth) {
         let why = "This device connects too often, and is not let in for a while.";
         return Err(ApiError { code: "flapping", ..ApiError::too_many(why, seconds) });
     }
-    let answer: HttpResponse = state.fleet.connect(auth, place, &request, payload);
-    Ok(answer)
+    Ok(state.fleet.connect(auth, place, &request))
 }
 
 /// What costs nothing is asked first.

@@ -32,6 +32,7 @@ pub mod sign_in;
 pub mod surround;
 pub mod templates;
 pub mod throttle;
+pub mod upgrade;
 pub mod words;
 
 use std::sync::Arc;

@@ -13,3 +13,4 @@ mod server;
 mod stop;
 mod time;
 mod transfers;
+mod upgrade;

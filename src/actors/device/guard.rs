@@ -200,7 +200,7 @@ impl<S> Guard<S> {
     }
 }
 
-impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guard<S> {
+impl<S: Stream<Item = Bytes> + Unpin> Stream for Guard<S> {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -210,9 +210,8 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guard<S> 
         ready!(self.poll_gate(cx));
         while self.rest.is_empty() {
             match self.bytes.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
-                // A link that broke is at its end.
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
+                Poll::Ready(Some(bytes)) => self.rest = bytes,
+                Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     ready!(self.poll_stall(cx));
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
@@ -233,7 +232,7 @@ mod tests {
     }
 
     /// What the guard gives when it is asked now; `None`: nothing yet.
-    fn next<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin>(guard: &mut Guard<S>) -> Option<usize> {
+    fn next<S: Stream<Item = Bytes> + Unpin>(guard: &mut Guard<S>) -> Option<usize> {
         let polled = guard.poll_next_unpin(&mut Context::from_waker(Waker::noop()));
         match polled {
             Poll::Ready(Some(Ok(bytes))) => Some(bytes.len()),
@@ -246,7 +245,7 @@ mod tests {
     fn the_next_frame_waits_until_the_actor_has_taken_the_one_before() {
         let all = Bytes::from([masked(1, 5), masked(1, 7)].concat());
         let watcher = Watcher::default();
-        let bytes = futures_util::stream::iter([Ok(all.slice(..3)), Ok(all.slice(3..))]);
+        let bytes = futures_util::stream::iter([all.slice(..3), all.slice(3..)]);
         let mut guard = Guard::new(bytes, Clock::system(), watcher.clone());
         assert_eq!((next(&mut guard), next(&mut guard)), (Some(3), Some(8)), "as it arrives, to the frame's end");
         assert_eq!((next(&mut guard), next(&mut guard)), (None, None));
@@ -260,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stays_incomplete_is_refused_when_its_time_is_over() {
         let half = Bytes::from(masked(1, 5)).slice(..3);
-        let bytes = futures_util::stream::iter([Ok(half)]).chain(futures_util::stream::pending());
+        let bytes = futures_util::stream::iter([half]).chain(futures_util::stream::pending());
         let watcher = Watcher::default();
         let mut guard = Guard::new(Box::pin(bytes), Clock::system(), watcher.clone());
         assert_eq!((next(&mut guard), next(&mut guard)), (Some(3), None));
