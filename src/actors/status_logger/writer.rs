@@ -120,8 +120,7 @@ impl Writer {
         }
     }
 
-    /// Looks into the queue now and then until what came is ripe. To be woken by every report would cost as much as all
-    /// else that is done for it here.
+    /// Looks into the queue now and then until what came is ripe, and is not woken by each report meanwhile.
     async fn gather(&mut self, first: Queued) -> Vec<Queued> {
         let ripe_at = Instant::now() + RIPE_AFTER;
         let (mut group, mut bytes, mut counted) = (vec![first], 0, 0);
