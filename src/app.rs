@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Blobs, DataDir, KeyFolder, Store, StoreConfig, StoreError};
 use crate::store::{LogConfig, Recovery, StatusLog};
-use crate::web::{self, WebState};
+use crate::web::{self, Listening, WebState};
 
 pub use self::room::{open_files, raise_open_files};
 
@@ -129,7 +129,7 @@ impl App {
     /// # Errors
     /// When the server can't listen, or ends by itself.
     pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-        let Self { config, _data_dir, store, blobs, keys, fleet, clock, listener, .. } = self;
+        let Self { config, _data_dir, store, blobs, keys, fleet, clock, listener, address, .. } = self;
         let (stopping, stopped) = watch::channel(false);
         let room = Room::of(&config);
         info!(devices = room.devices, open_files = ?open_files(), "so many devices may be connected at once");
@@ -139,8 +139,7 @@ impl App {
             (blobs, keys),
             fleet.clone(),
             clock,
-            stopped.clone(),
-            room.devices,
+            Listening { address, connections: room.devices, stop: stopped.clone() },
         );
         let site = web::configure(Data::new(state));
         let server = http::serve(listener, site, room, stopped)?;

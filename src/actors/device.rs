@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use self::guard::{Guard, Watcher};
 use self::outgoing::Outgoing;
 use self::push::Pusher;
-pub use self::socket::{CanBeTaken, Upgraded};
+pub use self::socket::{CanBeTaken, LINGER, Upgraded};
 use self::socket::{Incoming, Said};
 use self::ticking::LATE;
 use self::wire::{Fragments, Whole, close_frame};

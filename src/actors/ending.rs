@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Fleet;
 use super::counts::Count;
 use super::registry::Drain;
 use super::status_logger::Finish;
-
-/// How long devices that were sent away may take to end their connections.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+use super::{Fleet, LINGER};
 
 impl Fleet {
     /// Sends every device away for a restart, in batches. Returns when all have gone or `patience` is over.
@@ -23,7 +20,7 @@ impl Fleet {
             info!("some devices did not take their leave in time");
         }
         // Those who never said who they are stay longer, and are not waited for.
-        let _ = tokio::time::timeout(LAST_WORDS, self.none_left(Count::Sockets)).await;
+        let _ = tokio::time::timeout(LINGER, self.none_left(Count::Sockets)).await;
     }
 
     async fn none_left(&self, what: Count) {

@@ -48,7 +48,7 @@ use crate::store::{Blobs, KeyFolder, Store, StoreError};
 
 #[cfg(fuzzing)]
 pub use self::device::fuzz;
-pub use self::device::{CanBeTaken, Upgraded};
+pub use self::device::{CanBeTaken, LINGER, Upgraded};
 pub use self::feed::Feed;
 pub use self::picture::Picture;
 pub use self::places::{Full, Place, Places};

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive};
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::room::Room;
+use crate::actors::LINGER;
 use crate::web::upgrade::{self, Seat};
 
 /// A peer that takes no bytes for this long is cut, so that a stalled reader can't freeze its session for ever.
@@ -31,11 +33,9 @@ const BACKLOG: u32 = 8192;
 /// bind megabytes.
 const UNSENT: u32 = 128 * 1024;
 
-/// How long a request's head may take, how long a connection may wait for its next request, and how long a peer may
-/// go on talking that was told that the connection ends.
+/// How long a request's head may take, and how long a connection may wait for its next request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const KEPT_ALIVE: Duration = Duration::from_secs(5);
-const LINGER: Duration = Duration::from_secs(1);
 
 /// How long requests may take to end when the server stops.
 const REQUESTS_END_S: u64 = 3;
@@ -47,10 +47,10 @@ pub(super) fn serve(
     room: Room,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<Server> {
-    let room = std::sync::Arc::new(room);
+    let room = Arc::new(room);
     let most_sockets = room.sockets();
     let make = move || {
-        let (site, room, stopped) = (site.clone(), room.clone(), stopped.clone());
+        let (site, room, stopped) = (site.clone(), Arc::clone(&room), stopped.clone());
         let app = move || App::new().configure(site.clone()).into_factory();
         let pages = app().map_err(|error| error.error_response());
         HttpService::build()

@@ -35,6 +35,7 @@ pub mod throttle;
 pub mod upgrade;
 pub mod words;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderValue;
@@ -61,7 +62,9 @@ pub struct WebState {
     pub fleet: Fleet,
     pub clock: Clock,
     pub started_at: Timestamp,
-    /// Turns `true` when the server stops: live streams end then.
+    /// Where people and devices reach the server, as far as its settings say.
+    pub base_url: String,
+    /// See [`Listening::stop`].
     pub stop: watch::Receiver<bool>,
     pub gates: Gates,
     pub metrics: Metrics,
@@ -71,8 +74,17 @@ pub struct WebState {
     pub policy: HeaderValue,
 }
 
+/// How a server is reached, and for how long.
+pub struct Listening {
+    pub address: SocketAddr,
+    /// Connections of devices, at most.
+    pub connections: usize,
+    /// Turns `true` when the server stops: live streams end then.
+    pub stop: watch::Receiver<bool>,
+}
+
 impl WebState {
-    /// State for the routes of one server, with so many connections of devices at most.
+    /// State for the routes of one server.
     #[must_use]
     pub fn new(
         config: Arc<Config>,
@@ -80,14 +92,29 @@ impl WebState {
         (blobs, keys): (Blobs, KeyFolder),
         fleet: Fleet,
         clock: Clock,
-        stop: watch::Receiver<bool>,
-        connections: usize,
+        Listening { address, connections, stop }: Listening,
     ) -> Self {
+        let base_url = config.base_url(address);
         let gates = Gates::new(&config.limits, connections);
         let (metrics, pages, counts) = (Metrics::default(), Pages::default(), FleetCounts::default());
         let policy = surround::policy(&config);
         let started_at = clock.now();
-        Self { config, store, blobs, keys, fleet, clock, started_at, stop, gates, metrics, pages, counts, policy }
+        Self {
+            config,
+            store,
+            blobs,
+            keys,
+            fleet,
+            clock,
+            started_at,
+            base_url,
+            stop,
+            gates,
+            metrics,
+            pages,
+            counts,
+            policy,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Forms of pages: what was typed is not lost, and leads back to its own page.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use fleetward::domain::Role;
 
 use crate::helpers::{PASSWORD, Part, TestApp, bearer, spawn_app};
@@ -160,4 +163,18 @@ fn a_view_that_is_refused_keeps_its_name_and_its_list() {
     let page = app.send("POST", "/views", &headers, body).expect(422).text();
     assert!(page.contains("id=\"view-name-error\"") && page.contains("value=\"east/west\""), "{page}");
     assert!(field(&page, "q").contains("value=\"t\""), "{page}");
+}
+
+#[test]
+fn a_page_names_the_server_as_it_was_asked_for_and_else_by_its_own_address() {
+    let app = spawn_app();
+    let token = app.token(Role::Admin);
+    let auth = bearer(&token);
+    let asked = app.send("GET", "/welcome", &[("authorization", &auth), ("host", "fleet.test:81")], Vec::new());
+    assert!(asked.expect(200).text().contains("http://fleet.test:81"));
+    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(socket, "GET /welcome HTTP/1.0\r\nauthorization: {auth}\r\n\r\n").unwrap();
+    let mut page = String::new();
+    socket.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.0 200") && page.contains(&app.url), "{page}");
 }

@@ -26,7 +26,7 @@ const READ: usize = 16 * 1024;
 
 /// A peer that was told that the connection ends may take so long to end it too. Shut earlier, what it had said and
 /// nobody read would make the kernel drop what it was told last.
-const LINGER: Duration = Duration::from_secs(1);
+pub const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());

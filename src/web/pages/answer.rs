@@ -192,8 +192,9 @@ pub fn go_done(path: &str, done: &str) -> HttpResponse {
 /// Under which URL terminals reach this server, as far as it can be known.
 #[must_use]
 pub fn server_url(request: &HttpRequest, state: &WebState) -> String {
-    match &state.config.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", request.connection_info().host()),
+    let named = request.headers().contains_key(header::HOST) || request.uri().authority().is_some();
+    match state.config.public_url {
+        None if named => format!("http://{}", request.connection_info().host()),
+        _ => state.base_url.clone(),
     }
 }
