@@ -1,11 +1,11 @@
 //! The history of reports: charts read it, and it is thinned and forgotten with time.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Nullable};
 
 use super::connection::Db;
-use super::dialect::Sql;
-use super::schema::{devices, report_runs, samples};
+use super::dialect::CHUNK;
+use super::samples::{self, Line};
+use super::schema::{device_reports, devices, report_runs, sample_blocks};
 use super::stored::{instant, millis};
 use super::{Outcome, Result, Store, settings};
 use crate::domain::{KeyId, Sample, Timestamp};
@@ -39,16 +39,15 @@ impl Store {
         let step = i64::from(step_s) * 1000;
         let (drop_before, thin_before) = (millis(drop_before), millis(thin_before));
         // What was thinned before stays so; the last step may have been half full.
-        let thin_from = thinned.map_or(drop_before, |to| drop_before.max(to - step.max(1)));
+        let thin_from = thinned.map_or(drop_before, |to| drop_before.max(to - step));
+        let kept = match step {
+            0 => Kept { drop_before, thin_from: thin_before, thin_before, step: 1 },
+            step => Kept { drop_before, thin_from: thin_from - thin_from.rem_euclid(step), thin_before, step },
+        };
         let mut gone = 0;
         for chunk in keys.chunks(DEVICES_AT_ONCE) {
             let chunk = chunk.to_vec();
-            gone += self
-                .write(move |db| {
-                    let dropped = drop_samples(db, &chunk, drop_before)?;
-                    Ok(dropped + thin_samples(db, &chunk, thin_from, thin_before, step)?)
-                })
-                .await?;
+            gone += self.write(move |db| prune(db, &chunk, kept)).await? as u64;
         }
         self.write(move |db| {
             let silent = report_runs::table.filter(report_runs::updated_at.lt(drop_before));
@@ -60,85 +59,106 @@ impl Store {
     }
 }
 
-#[derive(QueryableByName)]
-struct SampleRow {
-    #[diesel(sql_type = BigInt)]
-    at: i64,
-    #[diesel(sql_type = Nullable<Double>)]
-    cpu_utilization: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    load_average: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    temperature: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    disk_used_percent: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    speed: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    latitude: Option<f64>,
-    #[diesel(sql_type = Nullable<Double>)]
-    longitude: Option<f64>,
-}
-
-impl SampleRow {
-    fn sample(self) -> Outcome<(Timestamp, Sample)> {
-        let sample = Sample {
-            cpu_utilization: self.cpu_utilization,
-            load_average: self.load_average,
-            temperature: self.temperature,
-            disk_used_percent: self.disk_used_percent,
-            speed: self.speed,
-            latitude: self.latitude,
-            longitude: self.longitude,
-        };
-        Ok((instant(self.at)?, sample))
-    }
-}
-
 fn history(db: &mut Db, key_id: KeyId, from: i64, to: i64, step: i64) -> Outcome<Vec<(Timestamp, Sample)>> {
-    let sql = if step == 0 {
-        Sql::new(
-            "SELECT reported_at AS at, cpu_utilization, load_average, temperature, disk_used_percent, speed, \
-             latitude, longitude FROM samples WHERE key_id = ? AND reported_at >= ? AND reported_at <= ? \
-             ORDER BY reported_at, id",
-        )
-    } else {
-        Sql::new(&format!(
-            "SELECT reported_at - reported_at % {step} AS at, AVG(cpu_utilization) AS cpu_utilization, \
-             AVG(load_average) AS load_average, AVG(temperature) AS temperature, \
-             AVG(disk_used_percent) AS disk_used_percent, AVG(speed) AS speed, AVG(latitude) AS latitude, \
-             AVG(longitude) AS longitude FROM samples WHERE key_id = ? AND reported_at >= ? AND reported_at <= ? \
-             GROUP BY reported_at - reported_at % {step} ORDER BY at",
-        ))
-    };
-    let sql = sql.bind(key_id.0).bind(from).bind(to).push(&format!(" LIMIT {MOST}"));
-    let rows: Vec<SampleRow> = sql.load(db)?;
-    rows.into_iter().map(SampleRow::sample).collect()
-}
-
-fn drop_samples(db: &mut Db, keys: &[i64], before: i64) -> Outcome<u64> {
-    let old = samples::table.filter(samples::key_id.eq_any(keys.to_vec())).filter(samples::reported_at.lt(before));
-    Ok(diesel::delete(old).execute(db)? as u64)
-}
-
-/// Keeps the first written sample of each step.
-fn thin_samples(db: &mut Db, keys: &[i64], from: i64, before: i64, step: i64) -> Outcome<u64> {
-    if step == 0 || from >= before {
-        return Ok(0);
+    let blocks = sample_blocks::table
+        .filter(sample_blocks::key_id.eq(key_id.0))
+        .filter(sample_blocks::last_at.ge(from))
+        .filter(sample_blocks::first_at.le(to));
+    let mut blocks: Vec<String> = blocks.order(sample_blocks::id).select(sample_blocks::samples).load(db)?;
+    blocks.extend(device_reports::table.find(key_id.0).select(device_reports::recent).first(db).optional()?);
+    let mut found: Vec<(i64, Sample)> = blocks.iter().flat_map(|block| samples::samples(block)).collect();
+    found.retain(|(at, _)| (from..=to).contains(at));
+    found.sort_by_key(|(at, _)| *at);
+    if step > 0 {
+        let begins = |at: i64| at - at.rem_euclid(step);
+        let steps = found.chunk_by(|(one, _), (next, _)| begins(*one) == begins(*next));
+        found = steps.map(|step| (begins(step[0].0), mean(step))).collect();
     }
-    let from = from - from.rem_euclid(step);
-    // The kept ones go through a derived table: MySQL doesn't delete from a table that it reads in a subquery.
-    let sql = Sql::new("DELETE FROM samples WHERE key_id IN ")
-        .list(keys.iter().copied())
-        .push(" AND reported_at >= ? AND reported_at < ? AND id NOT IN (SELECT kept FROM (")
-        .bind(from)
-        .bind(before)
-        .push("SELECT MIN(id) AS kept FROM samples WHERE key_id IN ")
-        .list(keys.iter().copied())
-        .push(&format!(
-            " AND reported_at >= ? AND reported_at < ? GROUP BY key_id, reported_at - reported_at % {step}) AS k)"
-        ))
-        .bind(from)
-        .bind(before);
-    Ok(sql.execute(db)? as u64)
+    found.truncate(MOST);
+    found.into_iter().map(|(at, sample)| Ok((instant(at)?, sample))).collect()
+}
+
+/// Of each number the mean of the samples that have it.
+fn mean(samples: &[(i64, Sample)]) -> Sample {
+    let of = |number: fn(&Sample) -> Option<f64>| {
+        let numbers = || samples.iter().filter_map(|(_, sample)| number(sample));
+        let mean = numbers().sum::<f64>() / numbers().count() as f64;
+        Some(mean).filter(|mean| mean.is_finite())
+    };
+    Sample {
+        cpu_utilization: of(|sample| sample.cpu_utilization),
+        load_average: of(|sample| sample.load_average),
+        temperature: of(|sample| sample.temperature),
+        disk_used_percent: of(|sample| sample.disk_used_percent),
+        speed: of(|sample| sample.speed),
+        latitude: of(|sample| sample.latitude),
+        longitude: of(|sample| sample.longitude),
+    }
+}
+
+/// What pruning leaves: nothing before `drop_before`, and of each step between `thin_from` and `thin_before` the first
+/// sample.
+#[derive(Clone, Copy)]
+struct Kept {
+    drop_before: i64,
+    thin_from: i64,
+    thin_before: i64,
+    step: i64,
+}
+
+impl Kept {
+    /// The lines that stay, in the order of their times.
+    fn of<'a>(&self, mut lines: Vec<Line<'a>>) -> Vec<Line<'a>> {
+        lines.retain(|(at, _)| *at >= self.drop_before);
+        lines.sort_by_key(|(at, _)| *at);
+        let step = |at: i64| (self.thin_from..self.thin_before).contains(&at).then(|| at.div_euclid(self.step));
+        lines.dedup_by(|(at, _), (before, _)| step(*at).is_some() && step(*at) == step(*before));
+        lines
+    }
+}
+
+/// Writes anew what there is of these devices where something goes from it. How many samples went.
+fn prune(db: &mut Db, devices: &[i64], kept: Kept) -> Outcome<usize> {
+    let Kept { drop_before, thin_from, thin_before, .. } = kept;
+    let thinned = sample_blocks::first_at.lt(thin_before).and(sample_blocks::last_at.ge(thin_from));
+    let rows: Vec<(i64, i64, String)> = sample_blocks::table
+        .filter(sample_blocks::key_id.eq_any(devices.to_vec()))
+        .filter(sample_blocks::first_at.lt(drop_before).or(thinned))
+        .order((sample_blocks::key_id, sample_blocks::id))
+        .select((sample_blocks::key_id, sample_blocks::id, sample_blocks::samples))
+        .load(db)?;
+    let mut gone = 0;
+    for blocks in rows.chunk_by(|one, next| one.0 == next.0) {
+        let lines: Vec<Line> = blocks.iter().flat_map(|(.., text)| samples::lines(text)).collect();
+        let (before, left) = (lines.len(), kept.of(lines));
+        if left.len() < before {
+            let ids: Vec<i64> = blocks.iter().map(|(_, id, _)| *id).collect();
+            for chunk in ids.chunks(CHUNK) {
+                diesel::delete(sample_blocks::table.filter(sample_blocks::id.eq_any(chunk.to_vec()))).execute(db)?;
+            }
+            samples::pack(db, blocks[0].0, &left)?;
+            gone += before - left.len();
+        }
+    }
+    Ok(gone + prune_recent(db, devices, kept)?)
+}
+
+/// Of a device that is silent its last samples grow old beside its report.
+fn prune_recent(db: &mut Db, devices: &[i64], kept: Kept) -> Outcome<usize> {
+    let rows: Vec<(i64, String)> = device_reports::table
+        .filter(device_reports::key_id.eq_any(devices.to_vec()))
+        .filter(device_reports::recent.ne(""))
+        .select((device_reports::key_id, device_reports::recent))
+        .load(db)?;
+    let mut gone = 0;
+    for (key_id, recent) in &rows {
+        let lines: Vec<Line> = samples::lines(recent).collect();
+        let (before, left) = (lines.len(), kept.of(lines));
+        if left.len() < before {
+            let left: String = left.iter().map(|(_, line)| *line).collect();
+            diesel::update(device_reports::table.find(*key_id)).set(device_reports::recent.eq(&left)).execute(db)?;
+            gone += before - left.lines().count();
+        }
+    }
+    Ok(gone)
 }

@@ -1,7 +1,9 @@
-//! Reports: the newest of each device, the history of all, and which numbers of a run are stored.
+//! Reports: the newest of each device, its samples, and which numbers of its run are stored.
+//!
+//! Two rows change with a report: the numbers of the newest, which pages read of every device, and all else.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -11,10 +13,11 @@ use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::Value;
 use super::log::LogPosition;
-use super::rows::{Columns, Known};
-use super::schema::{device_status, devices, report_runs};
+use super::rows::{Columns, Known, Merge};
+use super::runs::{self, Run};
+use super::schema::{device_reports, device_status, devices};
 use super::stored::{from_json, millis, to_json};
-use super::{Fault, Outcome, Result, Store, settings};
+use super::{Fault, Outcome, Result, Store, samples, settings};
 use crate::domain::{BootId, KeyId, Report, Sample, SeqSet, Timestamp};
 
 /// A report to be written: a line of the log, the newest state, a history sample. Cheap to clone.
@@ -70,19 +73,22 @@ pub struct RecordBatch {
     /// The reports do not become history samples: the server is overrun.
     pub without_history: bool,
     /// What the database has of these devices, where that is at hand. It is read for all others.
-    pub newest: Newest,
+    pub last: LastReports,
 }
 
-/// When the stored report of a device was made, as far as that can be believed; none where it has no report yet.
-/// Devices that don't exist are not in it.
-pub type Newest = HashMap<KeyId, Option<i64>>;
+/// What the database has of the reports of devices; none of those that have not reported yet. Devices that don't exist
+/// are not in it.
+pub type LastReports = HashMap<KeyId, Option<LastReport>>;
 
-/// A sample's columns, in the order in which [`numbers`] gives them.
-macro_rules! sample_columns {
-    ($($before:literal),*; $($after:literal),*) => {
-        &[$($before,)* "cpu_utilization", "load_average", "temperature", "disk_used_percent", "speed", "latitude",
-          "longitude" $(,$after)*]
-    };
+/// What the database has of a device's reports.
+#[derive(Debug, Clone)]
+pub struct LastReport {
+    /// When the newest was made, as far as that can be believed.
+    made: i64,
+    /// The run that the last one with a number was of.
+    run: Option<BootId>,
+    /// Bytes of samples that are beside it; it may be less by now.
+    recent: usize,
 }
 
 /// The statements that are run for every report.
@@ -97,32 +103,43 @@ macro_rules! statement {
 }
 statement!(UpsertStatus);
 statement!(UpdateStatus);
-statement!(UpsertBody);
-statement!(UpdateBody);
-statement!(InsertSample);
-statement!(UpsertRun);
-statement!(UpdateRun);
+statement!(UpsertReport);
+statement!(UpdateReport);
 
 /// The newest report's times and numbers: short rows, as pages read those of every device.
-const STATUS: Columns<UpsertStatus> =
-    Columns::new("device_status", &["key_id"], sample_columns!("reported_at", "received_at";));
-const BODIES: Columns<UpsertBody> = Columns::new("device_reports", &["key_id"], &["body"]);
-const SAMPLES: Columns<InsertSample> = Columns::new("samples", &[], sample_columns!("key_id", "reported_at";));
-const RUNS: Columns<UpsertRun> = Columns::new("report_runs", &["key_id", "boot_id"], &["ranges", "updated_at"]);
+const STATUS: Columns<UpsertStatus> = Columns::new(
+    "device_status",
+    &["key_id"],
+    &[
+        "reported_at",
+        "received_at",
+        "cpu_utilization",
+        "load_average",
+        "temperature",
+        "disk_used_percent",
+        "speed",
+        "latitude",
+        "longitude",
+    ],
+);
+
+/// The newest report as it was said, what is stored of the run that it is of, and samples that are in no block yet.
+const REPORTS: Columns<UpsertReport> =
+    Columns::new("device_reports", &["key_id"], &["body", "boot_id", "ranges", "recent"]).merging(&[
+        ("body", Merge::UnlessEmpty),
+        ("boot_id", Merge::UnlessNull),
+        ("ranges", Merge::UnlessNull),
+        ("recent", Merge::Append),
+    ]);
 
 /// The setting that holds the log position.
 const LOG_POSITION: &str = "log_position";
 
 impl Store {
-    /// The stored runs among these. Read by the writer, so that no crowd of readers keeps reports waiting.
-    pub async fn runs(&self, wanted: Vec<(KeyId, BootId)>) -> Result<HashMap<(KeyId, BootId), SeqSet>> {
-        self.write(move |db| runs(db, &wanted)).await
-    }
-
     /// One transaction for all of it. Reports of a device deleted meanwhile are left out; where it was deleted since
-    /// [`RecordBatch::newest`] was read, all of it is refused. Answers what the database has of the batch's devices
+    /// [`RecordBatch::last`] was read, all of it is refused. Answers what the database has of the batch's devices
     /// now.
-    pub async fn record(&self, batch: RecordBatch) -> Result<Newest> {
+    pub async fn record(&self, batch: RecordBatch) -> Result<LastReports> {
         self.write(move |db| record(db, &batch)).await
     }
 
@@ -142,64 +159,78 @@ struct StoredPosition {
     offset: u64,
 }
 
-fn runs(db: &mut Db, wanted: &[(KeyId, BootId)]) -> Outcome<HashMap<(KeyId, BootId), SeqSet>> {
-    let mut keys: Vec<i64> = wanted.iter().map(|(key, _)| key.0).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let all = report_runs::table.select((report_runs::key_id, report_runs::boot_id, report_runs::ranges));
-    // A device has few runs: reading all of them takes one index lookup a device.
-    let rows: Vec<(i64, String, String)> =
-        in_chunks(&keys, |chunk| all.filter(report_runs::key_id.eq_any(chunk)).load(db))?;
-    let wanted: std::collections::HashSet<(i64, &str)> =
-        wanted.iter().map(|(key, run)| (key.0, run.as_str())).collect();
-    let mut found = HashMap::new();
-    for (key, run, ranges) in rows {
-        if wanted.contains(&(key, run.as_str())) {
-            let run = BootId::new(&run).map_err(Fault::corrupt)?;
-            let set = SeqSet::from_text(&ranges).unwrap_or_else(|error| {
-                // Better a report of this run that is stored again than none of anybody's.
-                tracing::error!(key_id = key, boot_id = run.as_str(), %error, "which reports of a run are stored can't be read");
-                SeqSet::default()
-            });
-            found.insert((KeyId(key), run), set);
-        }
-    }
-    Ok(found)
+/// What a batch changes for a device that exists.
+#[derive(Default)]
+struct Change<'a> {
+    /// Its newest report, where that is of the batch.
+    newest: Option<&'a StatusRecord>,
+    /// The run that its last report with a number is of.
+    run: Option<&'a Run>,
+    /// Lines of samples.
+    samples: Vec<u8>,
 }
 
-fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<Newest> {
-    let mut newest = newest_stored(db, batch)?;
-    let (status, bodies) = newest_reports(batch, &mut newest).into_iter().map(newest_rows).unzip();
-    STATUS.update::<UpdateStatus>(db, status)?;
-    BODIES.update::<UpdateBody>(db, bodies)?;
-    if !batch.without_history {
-        SAMPLES.insert(db, sample_rows(batch, &newest))?;
+fn record(db: &mut Db, batch: &RecordBatch) -> Outcome<LastReports> {
+    let mut last = last_reports(db, batch)?;
+    let heard = batch.reports.iter().map(|record| millis(record.received_at)).max().unwrap_or_default();
+    let (changes, runs_before) = changes(batch, &last)?;
+    let (mut status, mut reports) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+    let (mut other_run, mut full) = (Vec::new(), Vec::new());
+    for (key, Change { newest, run, samples }) in changes {
+        let samples = String::from_utf8(samples).map_err(Fault::corrupt)?;
+        status.extend(newest.map(status_row));
+        let before = last.get(&key).and_then(Option::as_ref);
+        let (now, is_full) = follows(before, newest, run, samples.len());
+        if before.is_some_and(|before| before.run.is_some() && before.run != now.run) {
+            other_run.push(key.0);
+        }
+        if is_full {
+            full.push(key.0);
+        }
+        last.insert(key, Some(now));
+        reports.push(report_row(key, newest, run, samples));
     }
-    RUNS.update::<UpdateRun>(db, run_rows(batch, &newest))?;
+    // What the batch has of a run is newer than what the row has.
+    runs::keep_last(db, &other_run, heard)?;
+    runs::keep(db, runs_before, heard)?;
+    STATUS.update::<UpdateStatus>(db, status)?;
+    REPORTS.update::<UpdateReport>(db, reports)?;
+    samples::into_blocks(db, &full)?;
     if let Some(position) = &batch.log_position {
         let place = StoredPosition { file: position.file.clone(), offset: position.offset };
         settings::put(db, LOG_POSITION, &to_json(&place)?)?;
     }
-    Ok(newest)
+    Ok(last)
 }
 
-/// For each device of the batch that exists.
-fn newest_stored(db: &mut Db, batch: &RecordBatch) -> Outcome<Newest> {
+/// What the database has of the batch's devices.
+fn last_reports(db: &mut Db, batch: &RecordBatch) -> Outcome<LastReports> {
     let reports = batch.reports.iter().map(|record| record.key_id);
     let devices_of_it = reports.chain(batch.runs.iter().map(|(key, ..)| *key));
-    let mut keys: Vec<i64> = devices_of_it.filter(|key| !batch.newest.contains_key(key)).map(|key| key.0).collect();
+    let mut keys: Vec<i64> = devices_of_it.filter(|key| !batch.last.contains_key(key)).map(|key| key.0).collect();
     keys.sort_unstable();
     keys.dedup();
-    let all = devices::table.left_join(device_status::table.on(device_status::key_id.eq(devices::key_id))).select((
-        devices::key_id,
-        device_status::reported_at.nullable(),
-        device_status::received_at.nullable(),
-    ));
-    let rows: Vec<(i64, Option<i64>, Option<i64>)> =
-        in_chunks(&keys, |chunk| all.filter(devices::key_id.eq_any(chunk)).load(db))?;
-    let made = |reported: Option<i64>, received: Option<i64>| Some(reported?.min(received?));
-    let read = rows.into_iter().map(|(key, reported, received)| (KeyId(key), made(reported, received)));
-    Ok(batch.newest.iter().map(|(key, newest)| (*key, *newest)).chain(read).collect())
+    let mut last = batch.last.clone();
+    let exist: Vec<i64> = in_chunks(&keys, |chunk| {
+        devices::table.filter(devices::key_id.eq_any(chunk)).select(devices::key_id).load(db)
+    })?;
+    last.extend(exist.iter().map(|key| (KeyId(*key), None)));
+    let all = device_status::table
+        .inner_join(device_reports::table.on(device_reports::key_id.eq(device_status::key_id)))
+        .select((
+            device_status::key_id,
+            device_status::reported_at,
+            device_status::received_at,
+            device_reports::boot_id,
+            device_reports::recent,
+        ));
+    let rows: Vec<(i64, i64, i64, Option<String>, String)> =
+        in_chunks(&exist, |chunk| all.filter(device_status::key_id.eq_any(chunk)).load(db))?;
+    for (key, reported, received, run, recent) in rows {
+        let run = run.map(|run| BootId::new(&run).map_err(Fault::corrupt)).transpose()?;
+        last.insert(KeyId(key), Some(LastReport { made: reported.min(received), run, recent: recent.len() }));
+    }
+    Ok(last)
 }
 
 /// When a report was made, as far as that can be believed: not after it was received. Otherwise one report with a
@@ -208,60 +239,60 @@ fn made(record: &StatusRecord) -> i64 {
     millis(record.reported_at).min(millis(record.received_at))
 }
 
-/// The newest report of each device, where it is not older than the stored one, which it becomes in `stored`. Of two
-/// made at the same instant the later received one counts.
-fn newest_reports<'a>(batch: &'a RecordBatch, stored: &mut Newest) -> Vec<&'a StatusRecord> {
-    let mut newest: HashMap<KeyId, &StatusRecord> = HashMap::new();
+/// By device, in the order of the tables; and the runs that are not the last of their device. Of two reports made at the
+/// same instant the later received one is the newer.
+fn changes<'a>(batch: &'a RecordBatch, last: &LastReports) -> Outcome<(BTreeMap<KeyId, Change<'a>>, Vec<&'a Run>)> {
+    let (mut changes, mut runs_before) = (BTreeMap::<KeyId, Change>::new(), Vec::new());
     for record in &batch.reports {
-        let made_at = made(record);
-        let Some(before) = stored.get_mut(&record.key_id) else { continue };
-        if before.is_none_or(|before| made_at >= before) {
-            *before = Some(made_at);
-            newest.insert(record.key_id, record);
+        let Some(before) = last.get(&record.key_id) else { continue };
+        let change = changes.entry(record.key_id).or_default();
+        let newest = change.newest.map(made).or_else(|| Some(before.as_ref()?.made));
+        if newest.is_none_or(|newest| made(record) >= newest) {
+            change.newest = Some(record);
+        }
+        if !batch.without_history {
+            samples::add_line(&mut change.samples, made(record), &record.sample)?;
         }
     }
-    // In the order of the table.
-    let mut newest: Vec<&StatusRecord> = newest.into_values().collect();
-    newest.sort_unstable_by_key(|record| record.key_id);
-    newest
+    for run in batch.runs.iter() {
+        match (last.get(&run.0), changes.get_mut(&run.0)) {
+            (Some(_), Some(change)) => runs_before.extend(change.run.replace(run)),
+            // Nothing of it is new, or it is of a device that never reported.
+            (Some(_), None) => runs_before.push(run),
+            (None, _) => {}
+        }
+    }
+    Ok((changes, runs_before))
 }
 
-/// The rows of a device's newest report: its status, its body.
-fn newest_rows(record: &StatusRecord) -> (Vec<Value>, Vec<Value>) {
-    let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)];
-    let status = times.into_iter().map(Value::from).chain(numbers(&record.sample)).collect();
-    (status, vec![record.key_id.0.into(), Value::Shared(Arc::clone(&record.body))])
-}
-
-fn sample_rows(batch: &RecordBatch, stored: &Newest) -> Vec<Vec<Value>> {
-    let known = batch.reports.iter().filter(|record| stored.contains_key(&record.key_id));
-    let row = |record: &StatusRecord| -> Vec<Value> {
-        let place = [record.key_id.0, made(record)];
-        place.into_iter().map(Value::from).chain(numbers(&record.sample)).collect()
+/// What the database has of a device's reports behind a change, and whether it has enough samples for a block.
+fn follows(
+    before: Option<&LastReport>,
+    newest: Option<&StatusRecord>,
+    run: Option<&Run>,
+    samples: usize,
+) -> (LastReport, bool) {
+    let recent = before.map_or(0, |before| before.recent) + samples;
+    let is_full = recent >= samples::ENOUGH;
+    let last = LastReport {
+        made: newest.map(made).or_else(|| Some(before?.made)).unwrap_or_default(),
+        run: run.map(|(_, run, _)| run).or_else(|| before?.run.as_ref()).cloned(),
+        recent: if is_full { 0 } else { recent },
     };
-    known.map(row).collect()
+    (last, is_full)
 }
 
-/// A run was heard of when the newest report of its batch came.
-fn run_rows(batch: &RecordBatch, stored: &Newest) -> Vec<Vec<Value>> {
-    let heard = batch.reports.iter().map(|record| millis(record.received_at)).max().unwrap_or_default();
-    let known = batch.runs.iter().filter(|(key, ..)| stored.contains_key(key));
-    let row = |(key, run, set): &(KeyId, BootId, SeqSet)| -> Vec<Value> {
-        vec![key.0.into(), run.as_str().into(), set.to_text().into(), heard.into()]
-    };
-    known.map(row).collect()
-}
-
-fn numbers(sample: &Sample) -> [Value; 7] {
+fn status_row(record: &StatusRecord) -> Vec<Value> {
+    let Sample { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude } =
+        record.sample;
+    let numbers = [cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude];
+    let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)].map(Value::from);
     // A NaN is no number to any database.
-    [
-        sample.cpu_utilization,
-        sample.load_average,
-        sample.temperature,
-        sample.disk_used_percent,
-        sample.speed,
-        sample.latitude,
-        sample.longitude,
-    ]
-    .map(|number| Value::Real(number.filter(|n| n.is_finite())))
+    times.into_iter().chain(numbers.map(|number| Value::Real(number.filter(|n| n.is_finite())))).collect()
+}
+
+fn report_row(key: KeyId, newest: Option<&StatusRecord>, run: Option<&Run>, samples: String) -> Vec<Value> {
+    let body = newest.map_or_else(|| Value::from(""), |newest| Value::Shared(Arc::clone(&newest.body)));
+    let (run, ranges) = run.map(|(_, run, set)| (run.as_str(), set.to_text())).unzip();
+    vec![key.0.into(), body, run.into(), ranges.into(), samples.into()]
 }

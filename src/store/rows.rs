@@ -19,7 +19,20 @@ pub(super) struct Columns<T = ByText> {
     /// The primary key.
     key: &'static [&'static str],
     rest: &'static [&'static str],
+    /// Columns of the rest that are not just replaced where the row exists.
+    merged: &'static [(&'static str, Merge)],
     known_by: PhantomData<T>,
+}
+
+/// What becomes of a column of a row that exists.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Merge {
+    /// It stays as it is where the new value is null.
+    UnlessNull,
+    /// ... or an empty text.
+    UnlessEmpty,
+    /// The new text goes behind the old one.
+    Append,
 }
 
 /// How a prepared statement is found again.
@@ -47,7 +60,23 @@ const MAX_BOUND: usize = 2000;
 
 impl<T: Known> Columns<T> {
     pub(super) const fn new(table: &'static str, key: &'static [&'static str], rest: &'static [&'static str]) -> Self {
-        Self { table, key, rest, known_by: PhantomData }
+        Self { table, key, rest, merged: &[], known_by: PhantomData }
+    }
+
+    /// The same, with columns that are not just replaced.
+    pub(super) const fn merging(self, merged: &'static [(&'static str, Merge)]) -> Self {
+        Self { merged, ..self }
+    }
+
+    /// To what a column of a row that exists is set, in pieces of SQL; `new` is the new value.
+    fn set_to<'a>(&self, column: &'a str, new: &'a str, is_mysql: bool) -> [&'a str; 5] {
+        match self.merged.iter().find(|(name, _)| *name == column) {
+            None => [new, "", "", "", ""],
+            Some((_, Merge::UnlessNull)) => ["COALESCE(", new, ", ", column, ")"],
+            Some((_, Merge::UnlessEmpty)) => ["COALESCE(NULLIF(", new, ", ''), ", column, ")"],
+            Some((_, Merge::Append)) if is_mysql => ["CONCAT(", column, ", ", new, ")"],
+            Some((_, Merge::Append)) => [column, " || ", new, "", ""],
+        }
     }
 
     /// Inserts rows; each has the key's values, then the rest's.
@@ -59,19 +88,21 @@ impl<T: Known> Columns<T> {
     pub(super) fn upsert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
         let clause = match db {
             Db::Sqlite(_) => {
-                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+                let new = |c| self.set_to(c, &format!("excluded.{c}"), false).concat();
+                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = {}", new(c))).collect();
                 format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.key.join(", "), set.join(", "))
             }
             #[cfg(feature = "mysql")]
             Db::Mysql(_) => {
-                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = VALUES({c})")).collect();
+                let new = |c| self.set_to(c, &format!("VALUES({c})"), true).concat();
+                let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = {}", new(c))).collect();
                 format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
             }
         };
         self.write(db, rows, &clause)
     }
 
-    /// Makes rows that are there the same as these; one that is not there yet is inserted. `U`: how the statement is
+    /// Makes rows that are there the same as these, or merges them; one that is not there yet is inserted. `U`: how the statement is
     /// found again.
     pub(super) fn update<U: Known>(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
         match db {
@@ -211,6 +242,9 @@ where
     }
 }
 
+/// Where a new value is bound.
+const VALUE: &str = "?";
+
 /// One `UPDATE` of one row, by its key.
 struct Update<'a, T, U> {
     columns: &'a Columns<T>,
@@ -219,14 +253,14 @@ struct Update<'a, T, U> {
     known_by: PhantomData<U>,
 }
 
-impl<T: 'static, U: Known> QueryId for Update<'_, T, U> {
+impl<T: Known, U: Known> QueryId for Update<'_, T, U> {
     type QueryId = U;
     const HAS_STATIC_QUERY_ID: bool = U::BY_TYPE;
 }
 
 impl<C: Connection, T, U> RunQueryDsl<C> for Update<'_, T, U> {}
 
-impl<T, U> QueryFragment<Sqlite> for Update<'_, T, U> {
+impl<T: Known, U> QueryFragment<Sqlite> for Update<'_, T, U> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let Columns { table, key, rest, .. } = self.columns;
         let (of_key, of_rest) = self.row.split_at(key.len());
@@ -236,7 +270,12 @@ impl<T, U> QueryFragment<Sqlite> for Update<'_, T, U> {
             out.push_sql(if index == 0 { " SET " } else { ", " });
             out.push_sql(column);
             out.push_sql(" = ");
-            bind(&mut out, value)?;
+            for piece in self.columns.set_to(column, VALUE, false) {
+                match piece {
+                    VALUE => bind(&mut out, value)?,
+                    text => out.push_sql(text),
+                }
+            }
         }
         for (index, (column, value)) in key.iter().zip(of_key).enumerate() {
             out.push_sql(if index == 0 { " WHERE " } else { " AND " });

@@ -31,13 +31,13 @@ diesel::table! {
     }
 }
 diesel::table! {
-    device_reports (key_id) { key_id -> BigInt, body -> Text, }
+    device_reports (key_id) {
+        key_id -> BigInt, body -> Text, boot_id -> Nullable<Text>, ranges -> Nullable<Text>, recent -> Text,
+    }
 }
 diesel::table! {
-    samples (id) {
-        id -> BigInt, key_id -> BigInt, reported_at -> BigInt, cpu_utilization -> Nullable<Double>,
-        load_average -> Nullable<Double>, temperature -> Nullable<Double>, disk_used_percent -> Nullable<Double>,
-        speed -> Nullable<Double>, latitude -> Nullable<Double>, longitude -> Nullable<Double>,
+    sample_blocks (id) {
+        id -> BigInt, key_id -> BigInt, first_at -> BigInt, last_at -> BigInt, samples -> Text,
     }
 }
 diesel::table! {

@@ -47,7 +47,9 @@ struct Verdict {
 
 const RUNS: &str = "SELECT devices.device_id AS device_id, report_runs.key_id AS key_id, \
     report_runs.boot_id AS boot_id, report_runs.ranges AS ranges \
-    FROM report_runs JOIN devices ON devices.key_id = report_runs.key_id";
+    FROM (SELECT key_id, boot_id, ranges FROM report_runs UNION ALL \
+    SELECT key_id, boot_id, ranges FROM device_reports WHERE boot_id IS NOT NULL) AS report_runs \
+    JOIN devices ON devices.key_id = report_runs.key_id";
 
 impl Database {
     /// The one that a server has in its data folder.
@@ -71,6 +73,27 @@ impl Database {
             Self::Mysql(url) => diesel::sql_query(query).load(&mut MysqlConnection::establish(url).unwrap()).unwrap(),
         };
         rows.into_iter().map(|row| (row.name, row.many.unsigned_abs())).collect()
+    }
+
+    /// How many samples there are: in blocks, and beside the devices' reports.
+    pub fn samples(&self) -> u64 {
+        self.lines("sample_blocks", "samples") + self.lines("device_reports", "recent")
+    }
+
+    /// Lines in all texts of a column.
+    pub fn lines(&self, table: &str, column: &str) -> u64 {
+        let lines = format!("SUM(LENGTH({column}) - LENGTH(REPLACE({column}, CHAR(10), '')))");
+        let query = format!("SELECT '' AS name, CAST(COALESCE({lines}, 0) AS SIGNED) AS many FROM {table}");
+        self.counts(&query)[0].1
+    }
+
+    pub fn has_table(&self, name: &str) -> bool {
+        let tables = match self {
+            Self::Sqlite(_) => "sqlite_master WHERE type = 'table' AND name",
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => "information_schema.tables WHERE table_schema = DATABASE() AND table_name",
+        };
+        self.counts(&format!("SELECT '' AS name, COUNT(*) AS many FROM {tables} = '{name}'"))[0].1 > 0
     }
 
     /// Runs statements.

@@ -173,9 +173,14 @@ fn make_old(database: &Database, kind: &str, rows: u64) {
 
 /// The tables of the older version, with how many rows each has.
 fn rows_of(database: &Database) -> Vec<(String, u64)> {
-    let tables = ["devices", "report_runs", "version_changes", "rollouts", "assignments", "samples"];
+    let tables = ["devices", "report_runs", "version_changes", "rollouts", "assignments"];
     let count = |table: &str| database.counts(&format!("SELECT '{table}' AS name, COUNT(*) AS many FROM {table}"));
-    tables.iter().flat_map(|table| count(table)).collect()
+    let samples = match database.has_table("samples") {
+        true => count("samples"),
+        // Since then they are lines.
+        false => vec![("samples".to_owned(), database.lines("sample_blocks", "samples"))],
+    };
+    tables.iter().flat_map(|table| count(table)).chain(samples).collect()
 }
 
 fn filled_of(filled: &[(String, u64)], table: &str) -> u64 {

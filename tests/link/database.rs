@@ -122,7 +122,7 @@ fn a_report_that_cannot_be_stored_keeps_nobody_elses_from_it() {
     let key_id = server.wait(server.store.device(&"bad".parse().unwrap())).unwrap().unwrap().key_id;
     let mut held = hold(&server);
     let refuse = format!(
-        "CREATE TRIGGER refuses BEFORE INSERT ON samples WHEN NEW.key_id = {key_id} \
+        "CREATE TRIGGER refuses BEFORE INSERT ON device_reports WHEN NEW.key_id = {key_id} \
          BEGIN SELECT RAISE(ABORT, 'of no use'); END"
     );
     held.batch_execute(&refuse).unwrap();

@@ -14,7 +14,7 @@ use crate::actors::counts::Count;
 use crate::actors::intake::{Pending, Queued};
 use crate::actors::{Feed, FleetEvent};
 use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
-use crate::store::{LogPosition, Newest, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
+use crate::store::{LastReports, LogPosition, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
 
 /// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
 /// at once takes few commits ...
@@ -53,7 +53,7 @@ pub(super) struct Writer {
     /// Which numbers of a run are on disk.
     runs: Runs,
     /// What the database has of devices that reported lately.
-    newest: Newest,
+    last: LastReports,
 }
 
 /// Runs of devices: few of each, nearly always one.
@@ -99,7 +99,7 @@ impl Writer {
         feed: Feed,
         state: Arc<Mutex<LoggerState>>,
     ) -> Self {
-        Self { reports, store, log, feed, state, runs: HashMap::new(), newest: HashMap::new() }
+        Self { reports, store, log, feed, state, runs: HashMap::new(), last: HashMap::new() }
     }
 
     /// Writes until `stop`, and then what is in the queue.
@@ -189,8 +189,8 @@ impl Writer {
         let tried = self.write_by_what_is_at_hand(group).await;
         match tried {
             // A device of it may have been deleted, and be left out once that is seen.
-            Err(failed) if failed.may_be_theirs && !self.newest.is_empty() => {
-                self.newest.clear();
+            Err(failed) if failed.may_be_theirs && !self.last.is_empty() => {
+                self.last.clear();
                 self.write_by_what_is_at_hand(group).await
             }
             tried => tried,
@@ -206,8 +206,8 @@ impl Writer {
             let committed = self.commit(batch).await;
             self.reports.counts.set(Count::Writing, 0);
             match committed? {
-                Some(newest) => self.newest.extend(newest),
-                None => self.newest.clear(),
+                Some(last) => self.last.extend(last),
+                None => self.last.clear(),
             }
         }
         for (key, run, set) in Arc::unwrap_or_clone(runs) {
@@ -221,8 +221,8 @@ impl Writer {
         if self.runs.len() > DEVICES_AT_HAND {
             self.runs.clear();
         }
-        if self.newest.len() > DEVICES_AT_HAND {
-            self.newest.clear();
+        if self.last.len() > DEVICES_AT_HAND {
+            self.last.clear();
         }
         let run_of = |Queued { pending, .. }: &Queued| (pending.record.key_id, pending.run.clone());
         let unknown = |Queued { pending, .. }: &&Queued| {
@@ -249,7 +249,7 @@ impl Writer {
     fn batch(&self, group: &[Queued]) -> RecordBatch {
         let mut runs: Vec<(KeyId, BootId, SeqSet)> = Vec::with_capacity(group.len());
         let mut places = HashMap::with_capacity(group.len());
-        let mut newest = Newest::with_capacity(group.len());
+        let mut last = LastReports::with_capacity(group.len());
         let mut reports = Vec::with_capacity(group.len());
         for Queued { pending, .. } in group {
             let key = pending.record.key_id;
@@ -263,21 +263,21 @@ impl Writer {
             });
             if is_new {
                 reports.push(pending.record.clone());
-                newest.extend(self.newest.get(&key).map(|made| (key, *made)));
+                last.extend(self.last.get(&key).map(|known| (key, known.clone())));
             }
         }
         let without_history = !self.reports.intake.load().keeps_history();
-        RecordBatch { reports, runs: Arc::new(runs), log_position: None, without_history, newest }
+        RecordBatch { reports, runs: Arc::new(runs), log_position: None, without_history, last }
     }
 
     /// Log, then database; both or neither. What the database has of the group's devices then, if it told.
-    async fn commit(&self, mut batch: RecordBatch) -> Result<Option<Newest>, Failed> {
+    async fn commit(&self, mut batch: RecordBatch) -> Result<Option<LastReports>, Failed> {
         let (log, records) = (Arc::clone(&self.log), batch.reports.clone());
         let appended = blocking(move || lock(&log).append(&records)).await;
         let position = appended.map_err(|error| Failed::of_the_place(format!("the status log: {error}")))?;
         batch.log_position = Some(position.clone());
         let error = match self.store.record(batch).await {
-            Ok(newest) => return Ok(Some(newest)),
+            Ok(last) => return Ok(Some(last)),
             Err(error) => error,
         };
         if self.is_committed(&position).await {

@@ -203,22 +203,42 @@ fn every_migration_of_mariadb_may_come_twice() {
 }
 
 #[test]
-fn what_was_reported_is_the_same_behind_the_step_that_keeps_bodies_apart() {
+fn what_was_reported_is_the_same_behind_the_steps_that_put_it_elsewhere() {
     use diesel_migrations::MigrationHarness as _;
     on_sqlite(|store, path| async move {
         let key = joined(&store, "t-1", &[("app1", "1.0")], 0).await;
-        store.record(RecordBatch { reports: vec![record(key, 5, 1.5)], ..RecordBatch::default() }).await.unwrap();
-        let before = store.device(&id("t-1")).await.unwrap().unwrap();
+        let run = BootId::new("run").unwrap();
+        let set = |last| {
+            (1..=last).fold(SeqSet::default(), |mut set, n| {
+                set.insert(n);
+                set
+            })
+        };
+        // More than fit beside the report: some are in a block.
+        for n in 1..=30 {
+            let (reports, runs) =
+                (vec![record(key, n, n as f64 / 3.0)], vec![(key, run.clone(), set(n as u64))].into());
+            store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+        }
+        let device = store.device(&id("t-1")).await.unwrap().unwrap();
+        let history = store.history(key, at(0), at(100), 0).await.unwrap();
+        assert_eq!(history.len(), 30);
         store.close();
         let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
-        let undone = connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap();
-        assert_eq!(undone.to_string(), "20261126000001", "the step that this is about");
+        for step in ["20261127000001", "20261126000001"] {
+            let undone = connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap();
+            assert_eq!(undone.to_string(), step, "a step that this is about");
+        }
         drop(connection);
         let store = open(&sqlite_url(&path)).unwrap();
-        assert_eq!(store.device(&id("t-1")).await.unwrap().unwrap(), before);
-        store.record(RecordBatch { reports: vec![record(key, 6, 2.5)], ..RecordBatch::default() }).await.unwrap();
-        let history = store.history(key, at(0), at(100), 0).await.unwrap();
-        assert_eq!(history.len(), 2, "{history:?}");
+        assert_eq!(store.device(&id("t-1")).await.unwrap().unwrap(), device);
+        assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap(), history);
+        let wanted = (key, run.clone());
+        assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(30));
+        let (reports, runs) = (vec![record(key, 31, 2.5)], vec![(key, run, set(31))].into());
+        store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+        assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap().len(), 31);
+        assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(31));
         store.close();
     });
 }
@@ -266,7 +286,7 @@ fn the_lists_that_grow_are_read_by_index() {
         "SELECT * FROM assignments WHERE rollout_id = 1 AND state IN ('waiting', 'offered')",
         "SELECT stage, state, COUNT(*) FROM assignments WHERE rollout_id = 1 GROUP BY stage, state",
         "SELECT key_id, module, MAX(rollout_id) FROM assignments WHERE key_id IN (1, 2) GROUP BY key_id, module",
-        "SELECT * FROM samples WHERE key_id = 1 AND reported_at >= 1 ORDER BY reported_at, id",
+        "SELECT samples FROM sample_blocks WHERE key_id = 1 AND last_at >= 1 AND first_at <= 2 ORDER BY id",
         "SELECT * FROM devices WHERE token_hash = 'x'",
         "SELECT * FROM devices d WHERE d.search_key >= 'a' AND (d.search_key > 'a' OR d.key_id > 1) \
          AND EXISTS (SELECT 1 FROM assignments a WHERE a.rollout_id = 1 AND a.key_id = d.key_id) \

@@ -105,25 +105,21 @@ fn old_history_is_thinned_and_older_is_forgotten() {
         for key in keys {
             record_all(&store, (0..60).map(|n| record(key, start + n * 60, n as f64)).collect()).await;
         }
-        let runs = vec![(keys[0], BootId::default(), SeqSet::default())];
-        store
-            .record(RecordBatch {
-                reports: vec![record(keys[0], start, 0.0)],
-                runs: runs.into(),
-                ..RecordBatch::default()
-            })
-            .await
-            .unwrap();
+        let [first, second] = ["first", "second"].map(|run| (keys[0], BootId::new(run).unwrap()));
+        for (key, run) in [&first, &second] {
+            let (reports, runs) = (vec![record(*key, start, 0.0)], vec![(*key, run.clone(), SeqSet::default())].into());
+            store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+        }
         // Of the hour: 20 minutes forgotten, 20 thinned to one in ten minutes, 20 left.
         let gone = store.prune_history(at(start + 1200), at(start + 2400), 600).await.unwrap();
-        assert_eq!(gone, 2 * (20 + 18) + 1);
+        assert_eq!(gone, 2 * (20 + 18) + 2);
         for key in keys {
             let left = store.history(key, at(0), at(start + 9999), 0).await.unwrap();
             let first: Vec<i64> = left.iter().take(3).map(|(time, _)| (*time - at(start)).num_seconds()).collect();
             assert_eq!((left.len(), first), (22, vec![1200, 1800, 2400]));
         }
-        let run = (keys[0], BootId::default());
-        assert!(store.runs(vec![run.clone()]).await.unwrap().is_empty(), "a silent run is forgotten");
+        let runs = store.runs(vec![first, second.clone()]).await.unwrap();
+        assert_eq!(runs.into_keys().collect::<Vec<_>>(), [second], "a silent run is forgotten, unless it is the last");
         let gone = store.prune_history(at(start + 1200), at(start + 3000), 600).await.unwrap();
         assert_eq!(gone, 2 * 9, "the next time goes on where this one ended");
     });
@@ -170,11 +166,66 @@ fn a_run_that_cannot_be_read_keeps_no_other_from_it() {
         let mut set = SeqSet::default();
         set.insert(4);
         let runs = vec![(one, BootId::default(), set.clone()), (other, BootId::default(), set.clone())];
-        store.record(RecordBatch { runs: runs.into(), ..RecordBatch::default() }).await.unwrap();
-        let spoil = format!("UPDATE report_runs SET ranges = 'no numbers' WHERE key_id = {}", one.0);
+        let reports = vec![record(one, 1, 1.0), record(other, 1, 1.0)];
+        store.record(RecordBatch { reports, runs: runs.into(), ..RecordBatch::default() }).await.unwrap();
+        let spoil = format!("UPDATE device_reports SET ranges = 'no numbers' WHERE key_id = {}", one.0);
         store.write(move |db| Ok(diesel::sql_query(spoil.as_str()).execute(db)?)).await.unwrap();
         let found = store.runs(vec![(one, BootId::default()), (other, BootId::default())]).await.unwrap();
         assert_eq!(found[&(one, BootId::default())], SeqSet::default());
         assert_eq!(found[&(other, BootId::default())], set);
+    });
+}
+
+#[test]
+fn a_run_is_known_whether_it_is_the_last_of_its_device_or_not() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        let runs = ["one", "two", "three"].map(|run| BootId::new(run).unwrap());
+        let mut sets = [SeqSet::default(), SeqSet::default(), SeqSet::default()];
+        let mut last = LastReports::default();
+        // By turns, in a batch of its own or together with another; as at hand, or read again.
+        for (n, in_batch) in
+            [vec![0], vec![1], vec![0, 2], vec![2, 0], vec![1], vec![1], vec![2, 1, 0]].iter().enumerate()
+        {
+            let mut told = Vec::new();
+            for run in in_batch {
+                sets[*run].insert(n as u64);
+                told.push((key, runs[*run].clone(), sets[*run].clone()));
+            }
+            let reports = vec![record(key, n as i64, 1.0)];
+            let at_hand = if n % 2 == 0 { LastReports::default() } else { last.clone() };
+            let batch = RecordBatch { reports, runs: told.into(), last: at_hand, ..RecordBatch::default() };
+            last = store.record(batch).await.unwrap();
+            let wanted: Vec<(KeyId, BootId)> = runs.iter().map(|run| (key, run.clone())).collect();
+            let found = store.runs(wanted.clone()).await.unwrap();
+            for (wanted, set) in wanted.iter().zip(&sets) {
+                assert_eq!(found.get(wanted).cloned().unwrap_or_default(), *set, "{wanted:?} after batch {n}");
+            }
+        }
+    });
+}
+
+#[test]
+fn samples_are_the_same_beside_the_report_and_in_blocks() {
+    on_each_database(|store| async move {
+        let keys = [joined(&store, "t-1", &[], 0).await, joined(&store, "t-2", &[], 0).await];
+        let mut last = LastReports::default();
+        for n in 0..100 {
+            // Every third comes late; the second device says two at once.
+            let time = if n % 3 == 0 { n / 2 } else { n } as f64;
+            let mut reports = vec![record(keys[0], time as i64, n as f64 / 7.0)];
+            reports.extend([0.25, 0.5].map(|part| record(keys[1], n, n as f64 + part)));
+            last = store.record(RecordBatch { reports, last, ..RecordBatch::default() }).await.unwrap();
+        }
+        let [one, two] = keys.map(|key| store.history(key, at(0), at(1000), 0));
+        let (one, two) = (one.await.unwrap(), two.await.unwrap());
+        assert_eq!((one.len(), two.len()), (100, 200));
+        assert!(one.is_sorted_by_key(|(time, _)| *time));
+        let mut cpu: Vec<f64> = one.iter().filter_map(|(_, sample)| sample.cpu_utilization).collect();
+        cpu.sort_by(f64::total_cmp);
+        assert_eq!(cpu, (0..100).map(|n| f64::from(n) / 7.0).collect::<Vec<_>>());
+        assert_eq!(two[7], (at(3), report(3, 3.5).sample()), "of one instant in the order in which they came");
+        let within = store.history(keys[1], at(40), at(49), 0).await.unwrap();
+        assert_eq!((within.len(), within[0].0, within[19].0), (20, at(40), at(49)));
     });
 }
