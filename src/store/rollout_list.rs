@@ -238,16 +238,27 @@ fn with_packages(db: &mut Db, rows: Vec<RolloutRow>) -> Outcome<Vec<Rollout>> {
 fn summaries(db: &mut Db, rows: Vec<RolloutRow>) -> Outcome<Vec<RolloutSummary>> {
     let mut summaries = Vec::with_capacity(rows.len());
     for rollout in with_packages(db, rows)? {
-        let mut counts = Counts::default();
-        for (_, tally) in tallies(db, rollout.id)? {
-            AssignmentState::ALL.into_iter().for_each(|state| counts.add(state, tally.of(state)));
-        }
-        let devices = device_count(db, rollout.id)?;
+        let counts = counts(db, rollout.id)?;
+        let devices = match rollout.packages.len() {
+            1 => counts.sum(|_| true),
+            _ => device_count(db, rollout.id)?,
+        };
         summaries.push(RolloutSummary { rollout, counts, devices });
     }
     Ok(summaries)
 }
 
+fn counts(db: &mut Db, id: RolloutId) -> Outcome<Counts> {
+    let of_rollout = assignments::table.filter(assignments::rollout_id.eq(id.0)).group_by(assignments::state);
+    let rows: Vec<(String, i64)> = of_rollout.select((assignments::state, diesel::dsl::count_star())).load(db)?;
+    let mut counts = Counts::default();
+    for (state, count) in rows {
+        counts.add(parsed(&state)?, whole(count)?);
+    }
+    Ok(counts)
+}
+
+/// By stage.
 fn tallies(db: &mut Db, id: RolloutId) -> Outcome<Vec<(u32, Counts)>> {
     let rows: Vec<(i64, String, i64)> = assignments::table
         .filter(assignments::rollout_id.eq(id.0))
@@ -299,7 +310,9 @@ fn device_count(db: &mut Db, id: RolloutId) -> Outcome<u64> {
         #[diesel(sql_type = BigInt)]
         devices: i64,
     }
-    let sql = Sql::new("SELECT COUNT(DISTINCT key_id) AS devices FROM assignments WHERE rollout_id = ?");
+    let sql = Sql::new(
+        "SELECT COUNT(*) AS devices FROM (SELECT key_id FROM assignments WHERE rollout_id = ? GROUP BY key_id) AS found",
+    );
     let rows: Vec<Row> = sql.bind(id.0).load(db)?;
     rows.first().map_or(Ok(0), |row| whole(row.devices))
 }

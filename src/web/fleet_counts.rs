@@ -12,7 +12,7 @@ use tracing::warn;
 use super::WebState;
 use super::kept::Kept;
 use super::pages::course;
-use crate::domain::{AttentionLimits, Filter, RolloutId, Timestamp};
+use crate::domain::{AttentionLimits, Filter, Rollout, RolloutId, Timestamp};
 use crate::store::{CoursePoint, DeviceQuery, FleetState, ModuleSummary, RolloutSummary, StoreError};
 
 /// Rollouts that are summed up.
@@ -43,14 +43,13 @@ pub struct FleetCounts {
     modules: Kept<(), Arc<Vec<ModuleSummary>>>,
     /// Devices that fit a filter, by its text; empty: all.
     fitting: Kept<String, u64>,
-    progress: Kept<RolloutId, Arc<Progress>>,
+    summaries: Kept<RolloutId, RolloutSummary>,
+    courses: Kept<RolloutId, Arc<Course>>,
 }
 
-/// How far a rollout is.
+/// How a rollout went, up to when.
 #[derive(Debug)]
-pub struct Progress {
-    pub summary: RolloutSummary,
-    /// How it went, up to when.
+pub struct Course {
     pub points: Vec<CoursePoint>,
     pub until: Timestamp,
 }
@@ -115,23 +114,31 @@ pub async fn fitting(state: &WebState, filter: Option<Filter>) -> Result<u64, St
     state.counts.fitting.recent(question, async || state.store.device_count(query).await).await
 }
 
-/// How far a rollout is; `None` where there is no such.
+/// A rollout with its tally; `None` where there is no such.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn progress(state: &WebState, id: RolloutId) -> Result<Option<Arc<Progress>>, StoreError> {
-    let worked_out = state.counts.progress.fresh(id, async || {
-        let summary = state.store.rollout(id).await.map_err(Some)?.ok_or(None)?;
-        let rollout = &summary.rollout;
-        let until = rollout.ended_at.unwrap_or_else(|| state.clock.now());
-        let points = state.store.rollout_course(id, course::step(rollout.created_at, until)).await.map_err(Some)?;
-        Ok(Arc::new(Progress { summary, points, until }))
-    });
+pub async fn summary(state: &WebState, id: RolloutId) -> Result<Option<RolloutSummary>, StoreError> {
+    let worked_out =
+        state.counts.summaries.fresh(id, async || state.store.rollout(id).await.map_err(Some)?.ok_or(None));
     match worked_out.await {
-        Ok(progress) => Ok(Some(progress)),
+        Ok(summary) => Ok(Some(summary)),
         Err(None) => Ok(None),
         Err(Some(error)) => Err(error),
     }
+}
+
+/// How a rollout went until now, or until a moment ago.
+///
+/// # Errors
+/// Those of the store.
+pub async fn course_of(state: &WebState, rollout: &Rollout) -> Result<Arc<Course>, StoreError> {
+    let work = async || {
+        let until = rollout.ended_at.unwrap_or_else(|| state.clock.now());
+        let points = state.store.rollout_course(rollout.id, course::step(rollout.created_at, until)).await?;
+        Ok(Arc::new(Course { points, until }))
+    };
+    state.counts.courses.recent(rollout.id, work).await
 }
 
 async fn count(state: &WebState) -> Result<Arc<Counted>, StoreError> {

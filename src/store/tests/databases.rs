@@ -225,7 +225,7 @@ fn what_was_reported_is_the_same_behind_the_steps_that_put_it_elsewhere() {
         assert_eq!(history.len(), 30);
         store.close();
         let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
-        for step in ["20261127000001", "20261126000001"] {
+        for step in ["20261127000002", "20261127000001", "20261126000001"] {
             let undone = connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap();
             assert_eq!(undone.to_string(), step, "a step that this is about");
         }

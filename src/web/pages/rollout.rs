@@ -18,7 +18,7 @@ use crate::store::{RolloutDevice, RolloutSummary};
 use crate::web::WebState;
 use crate::web::access::Viewer;
 use crate::web::error::{Answer, ApiError};
-use crate::web::fleet_counts::progress;
+use crate::web::fleet_counts::{course_of, summary};
 
 /// Rows of one page.
 pub const PAGE: u32 = 100;
@@ -336,7 +336,7 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
     let pairs = Pairs::of_query(request);
     let only: Option<AssignmentState> = pairs.text("state").parse().ok();
     let after = Some(pairs.text("after").to_owned()).filter(|after| !after.is_empty());
-    let progress = progress(state, id).await?.ok_or_else(missing)?;
+    let summary = summary(state, id).await?.ok_or_else(missing)?;
     // An open page asks for what is counted again and again, and is told of its rows by the live stream.
     let (rows, next) = if pairs.text("part") == "counts" {
         (Vec::new(), None)
@@ -345,10 +345,11 @@ pub(super) async fn read(request: &HttpRequest, state: &WebState, id: &str) -> R
         (page.items, page.next)
     };
     let table = Table { rows, only, after, next };
-    let begun = progress.summary.rollout.created_at;
-    let mut page = RolloutPage::new(progress.summary.clone(), &table, &|key, module| state.fleet.transfer(key, module));
+    let course = course_of(state, &summary.rollout).await?;
+    let begun = summary.rollout.created_at;
+    let mut page = RolloutPage::new(summary, &table, &|key, module| state.fleet.transfer(key, module));
     page.way_back = state.store.way_back_of(id).await?;
-    page.course = Drawing::new(&progress.points, begun, progress.until, page.wanted);
+    page.course = Drawing::new(&course.points, begun, course.until, page.wanted);
     Ok(page)
 }
 

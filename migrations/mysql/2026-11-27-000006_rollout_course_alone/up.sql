@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS assignment_history_rollout ON assignment_history;
