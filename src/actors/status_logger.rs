@@ -1,9 +1,9 @@
 //! The status logger: from the intake to the disk, in groups.
 //!
 //! Owns the status log and the order of things: lines are appended and synced, then one transaction writes the
-//! newest states, the history and how far the log is committed, and only then reports are acknowledged. When the
-//! transaction fails the lines are taken back, so that log and database say the same; the group is tried again
-//! until it is in.
+//! newest states, the history and how far the log is committed, and only then reports are acknowledged. The log is at
+//! most one group ahead of the group that is being written. When a transaction fails the lines are taken back, so that
+//! log and database say the same; the group is tried again until it is in.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use actix::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+mod at_hand;
+mod rows;
 mod writer;
 
 use self::writer::Writer;

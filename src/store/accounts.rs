@@ -22,7 +22,7 @@ impl Store {
     pub async fn user(&self, id: i64) -> Result<Option<User>> {
         self.read(move |db| {
             let row = users::table.find(id).select(UserRow::as_select());
-            row.first(db).optional()?.map(UserRow::user).transpose()
+            row.get_result(db).optional()?.map(UserRow::user).transpose()
         })
         .await
     }
@@ -32,7 +32,7 @@ impl Store {
         let key = name_key(name);
         self.read(move |db| {
             let row = users::table.filter(users::name_key.eq(&key)).select(UserRow::as_select());
-            row.first(db).optional()?.map(UserRow::user).transpose()
+            row.get_result(db).optional()?.map(UserRow::user).transpose()
         })
         .await
     }
@@ -127,7 +127,7 @@ fn add(db: &mut Db, name: &str, password_hash: &str, role: Role, now: Timestamp)
     );
     diesel::insert_into(users::table).values(row).execute(db)?;
     let id = last_id(db)?;
-    users::table.find(id).select(UserRow::as_select()).first(db)?.user().map(Some)
+    users::table.find(id).select(UserRow::as_select()).get_result(db)?.user().map(Some)
 }
 
 fn is_last_admin(db: &mut Db, id: i64) -> Outcome<bool> {

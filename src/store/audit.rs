@@ -181,7 +181,7 @@ impl Store {
 
 fn head(db: &mut Db) -> Outcome<AuditHead> {
     let (number, hash): (i64, String) =
-        audit_head::table.find(1).select((audit_head::number, audit_head::hash)).first(db)?;
+        audit_head::table.find(1).select((audit_head::number, audit_head::hash)).get_result(db)?;
     Ok(AuditHead { number, hash: sha256(&hash)? })
 }
 

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use super::connection::Db;
-use super::dialect::Sql;
+use super::dialect::{Sql, Value};
+use super::rows::{Columns, statements};
 use super::schema::connections;
 use super::stored::{instant, millis, parsed};
 use super::{Outcome, Result, Store};
@@ -11,6 +12,11 @@ use crate::domain::{ConnectionCause, ConnectionEvent, KeyId, Timestamp};
 
 /// Rows that one sweep deletes at once.
 const SWEEP: usize = 20_000;
+
+statements!(InsertConnection);
+
+const CONNECTIONS: Columns<InsertConnection> =
+    Columns::new("connections", &[], &["key_id", "online", "cause", "happened_at"]);
 
 impl Store {
     /// How a device came and went, newest first.
@@ -53,13 +59,8 @@ fn sweep(db: &mut Db, before: Timestamp) -> Outcome<u64> {
 
 /// Writes down that a device came or went.
 pub(super) fn append(db: &mut Db, key_id: i64, online: bool, cause: ConnectionCause, now: Timestamp) -> Outcome<()> {
-    let row = (
-        connections::key_id.eq(key_id),
-        connections::online.eq(online),
-        connections::cause.eq(cause.as_str()),
-        connections::happened_at.eq(millis(now)),
-    );
-    Ok(diesel::insert_into(connections::table).values(row).execute(db).map(drop)?)
+    let row = vec![key_id.into(), Value::Bool(online), cause.as_str().into(), millis(now).into()];
+    Ok(CONNECTIONS.insert(db, vec![row])?)
 }
 
 /// ... that whoever is online goes.

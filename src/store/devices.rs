@@ -18,7 +18,7 @@ impl Store {
     pub async fn device(&self, device_id: &DeviceId) -> Result<Option<Device>> {
         let device_id = device_id.clone();
         self.read(move |db| {
-            let row = device_rows().filter(devices::device_id.eq(device_id.as_str())).first(db).optional()?;
+            let row = device_rows().filter(devices::device_id.eq(device_id.as_str())).get_result(db).optional()?;
             only(db, row)
         })
         .await
@@ -26,7 +26,7 @@ impl Store {
 
     pub async fn device_by_key(&self, key_id: KeyId) -> Result<Option<Device>> {
         self.read(move |db| {
-            let row = device_rows().filter(devices::key_id.eq(key_id.0)).first(db).optional()?;
+            let row = device_rows().filter(devices::key_id.eq(key_id.0)).get_result(db).optional()?;
             only(db, row)
         })
         .await
@@ -153,7 +153,7 @@ pub(super) fn search_key(name: &str, device_id: &DeviceId) -> String {
 
 pub(super) fn key_of(db: &mut Db, device_id: &DeviceId) -> Outcome<Option<KeyId>> {
     let row = devices::table.filter(devices::device_id.eq(device_id.as_str())).select(devices::key_id);
-    Ok(row.first(db).optional()?.map(KeyId))
+    Ok(row.get_result(db).optional()?.map(KeyId))
 }
 
 fn update(db: &mut Db, device_id: &DeviceId, name: Option<&str>, tags: Option<&Tags>) -> Outcome<bool> {

@@ -65,7 +65,7 @@ fn history(db: &mut Db, key_id: KeyId, from: i64, to: i64, step: i64) -> Outcome
         .filter(sample_blocks::last_at.ge(from))
         .filter(sample_blocks::first_at.le(to));
     let mut blocks: Vec<String> = blocks.order(sample_blocks::id).select(sample_blocks::samples).load(db)?;
-    blocks.extend(device_reports::table.find(key_id.0).select(device_reports::recent).first(db).optional()?);
+    blocks.extend(device_reports::table.find(key_id.0).select(device_reports::recent).get_result(db).optional()?);
     let mut found: Vec<(i64, Sample)> = blocks.iter().flat_map(|block| samples::samples(block)).collect();
     found.retain(|(at, _)| (from..=to).contains(at));
     found.sort_by_key(|(at, _)| *at);

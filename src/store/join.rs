@@ -8,7 +8,7 @@ use super::connection::Db;
 use super::devices::search_key;
 use super::dialect::{Value, last_id};
 use super::matching::readings_of;
-use super::rows::Columns;
+use super::rows::{Columns, statements};
 use super::schema::{device_modules, device_tags, devices};
 use super::stored::{millis, parsed};
 use super::{Outcome, Result, Store, connections, tokens};
@@ -54,24 +54,14 @@ pub enum JoinRefusal {
     AlreadyEnrolled,
 }
 
-const MODULES: Columns = Columns::new("device_modules", &["key_id", "module"], &["version", "previous", "since"]);
-const CHANGES: Columns =
+statements!(UpsertModule, InsertChange);
+
+const MODULES: Columns<UpsertModule> =
+    Columns::new("device_modules", &["key_id", "module"], &["version", "previous", "since"]);
+const CHANGES: Columns<InsertChange> =
     Columns::new("version_changes", &[], &["key_id", "module", "old_version", "new_version", "changed_at"]);
 
 impl Store {
-    /// By what right the bearer of a token may connect: a device's own, or a valid enrolment token. By hash.
-    pub async fn device_auth(&self, token_hash: &Sha256Hex, now: Timestamp) -> Result<Option<DeviceAuth>> {
-        let hash = token_hash.clone();
-        self.read(move |db| {
-            let own = devices::table.filter(devices::token_hash.eq(hash.as_str())).select(devices::key_id);
-            if let Some(key) = own.first(db).optional()? {
-                return Ok(Some(DeviceAuth::Device(KeyId(key), hash)));
-            }
-            Ok(tokens::valid_enrolment(db, &hash, now)?.map(DeviceAuth::Enrolment))
-        })
-        .await
-    }
-
     /// Known or enrolled: the device is online, runs these modules (each change of a version is kept). One transaction.
     pub async fn join(&self, request: JoinRequest) -> Result<JoinOutcome> {
         self.write(move |db| join(db, &request)).await
@@ -126,7 +116,7 @@ struct KnownRow {
 
 fn join(db: &mut Db, request: &JoinRequest) -> Outcome<JoinOutcome> {
     let row = devices::table.filter(devices::device_id.eq(request.device_id.as_str()));
-    let known: Option<KnownRow> = row.select(KnownRow::as_select()).first(db).optional()?;
+    let known: Option<KnownRow> = row.select(KnownRow::as_select()).get_result(db).optional()?;
     if let Some(refusal) = refusal(db, request, known.as_ref())? {
         return Ok(JoinOutcome::Refused(refusal));
     }

@@ -70,7 +70,11 @@ where
              install that version, or restore a backup made with this one"
         ))));
     }
-    Ok(versions.iter().any(|version| !applied.contains(version)))
+    let missing = versions.iter().filter(|version| !applied.contains(version)).count();
+    if missing > 0 && !applied.is_empty() {
+        tracing::info!(steps = missing, "the database is brought up to date; with a long history this takes minutes");
+    }
+    Ok(missing > 0)
 }
 
 /// MySQL commits every DDL statement at once, so a lock of its own keeps two programs apart.

@@ -24,6 +24,7 @@ mod writer;
 mod accounts;
 mod attention;
 mod audit;
+mod bearers;
 mod connections;
 mod device_list;
 mod devices;
@@ -57,6 +58,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearers::Bearers;
 use connection::{Address, Db, Pool, Purpose};
 use fault::{Fault, Outcome};
 use writer::Writer;
@@ -74,7 +76,7 @@ pub use fleet_course::{COUNTS, FleetPoint};
 pub use groups::{Group, Saved};
 pub use join::{JoinOutcome, JoinRefusal, JoinRequest};
 pub use keys::{KeyFolder, Keys, read_key, write_key};
-pub use log::{LogConfig, LogPosition, Recovery, Show, StatusLog, Tail, show, tail};
+pub use log::{Appended, LogConfig, LogPosition, Mark, Recovery, Show, StatusLog, Tail, show, tail};
 pub use packages::{AddPackage, DeletePackage, ModuleSummary, NewPackage, PackageUse};
 pub use progress::RolloutDevice;
 pub use reports::{LastReports, RecordBatch, StatusRecord};
@@ -106,6 +108,7 @@ pub struct Store {
 struct Inner {
     readers: Pool,
     writer: Writer,
+    bearers: Bearers,
 }
 
 impl std::fmt::Debug for Store {
@@ -130,7 +133,7 @@ impl Store {
         migrate::migrate(&mut db)?;
         let readers = connection::pool(&address, config.readers)?;
         let writer = Writer::start(address, db)?;
-        Ok(Self { inner: Arc::new(Inner { readers, writer }), entry: None })
+        Ok(Self { inner: Arc::new(Inner { readers, writer, bearers: Bearers::default() }), entry: None })
     }
 
     /// Whether a write transaction can be made now; for `/readyz`.

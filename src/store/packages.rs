@@ -164,7 +164,7 @@ pub(super) fn find(db: &mut Db, name: &ModuleName, version: &Version) -> Outcome
         .filter(packages::name.eq(name.as_str()))
         .filter(packages::version.eq(version.as_str()))
         .select(PackageRow::as_select());
-    row.first(db).optional()?.map(PackageRow::package).transpose()
+    row.get_result(db).optional()?.map(PackageRow::package).transpose()
 }
 
 fn add(db: &mut Db, new: &NewPackage) -> Outcome<AddPackage> {
@@ -188,7 +188,7 @@ fn add(db: &mut Db, new: &NewPackage) -> Outcome<AddPackage> {
     );
     diesel::insert_into(packages::table).values(row).execute(db)?;
     let id = last_id(db)?;
-    packages::table.find(id).select(PackageRow::as_select()).first(db)?.package().map(AddPackage::Added)
+    packages::table.find(id).select(PackageRow::as_select()).get_result(db)?.package().map(AddPackage::Added)
 }
 
 /// The same package with the signature that came with it this time; without one, as it was.
@@ -201,7 +201,7 @@ fn sign_again(db: &mut Db, known: Package, new: &NewPackage) -> Outcome<Package>
         packages::signature.eq(new.signature.as_deref()),
     );
     diesel::update(packages::table.find(known.id.0)).set(signed).execute(db)?;
-    packages::table.find(known.id.0).select(PackageRow::as_select()).first(db)?.package()
+    packages::table.find(known.id.0).select(PackageRow::as_select()).get_result(db)?.package()
 }
 
 fn list(db: &mut Db, name: Option<&ModuleName>, place: Option<i64>, limit: usize) -> Outcome<Page<Package>> {

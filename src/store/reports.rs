@@ -13,7 +13,7 @@ use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::Value;
 use super::log::LogPosition;
-use super::rows::{Columns, Known, Merge};
+use super::rows::{Columns, Merge, statements};
 use super::runs::{self, Run};
 use super::schema::{device_reports, device_status, devices};
 use super::stored::{from_json, millis, to_json};
@@ -91,20 +91,8 @@ pub struct LastReport {
     recent: usize,
 }
 
-/// The statements that are run for every report.
-macro_rules! statement {
-    ($name:ident) => {
-        struct $name;
-
-        impl Known for $name {
-            const BY_TYPE: bool = true;
-        }
-    };
-}
-statement!(UpsertStatus);
-statement!(UpdateStatus);
-statement!(UpsertReport);
-statement!(UpdateReport);
+// The statements that are run for every report.
+statements!(UpsertStatus, UpdateStatus, UpsertReport, UpdateReport);
 
 /// The newest report's times and numbers: short rows, as pages read those of every device.
 const STATUS: Columns<UpsertStatus> = Columns::new(

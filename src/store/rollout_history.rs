@@ -9,7 +9,7 @@ use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::dialect::{Sql, Value};
 use super::rollouts::REASON;
-use super::rows::Columns;
+use super::rows::{Columns, statements};
 use super::schema::{assignment_history, strikes};
 use super::stored::{fit, instant, millis, parsed, whole};
 use super::{Outcome, Result, Store};
@@ -17,7 +17,9 @@ use crate::domain::{
     AssignmentState, KeyId, ModuleName, QUARANTINE_AFTER, RolloutId, Strike, Timestamp, Transition, Version,
 };
 
-const HISTORY: Columns =
+statements!(InsertTransition);
+
+const HISTORY: Columns<InsertTransition> =
     Columns::new("assignment_history", &[], &["rollout_id", "key_id", "module", "state", "reason", "changed_at"]);
 const STRIKES: Columns =
     Columns::new("strikes", &["key_id", "module"], &["version", "failures", "rollout_id", "reason", "struck_at"]);

@@ -36,7 +36,7 @@ impl Store {
     pub async fn open_rollout(&self, id: RolloutId) -> Result<Option<OpenCourse>> {
         self.read(move |db| {
             let open = rollouts::table.find(id.0).filter(rollouts::state.eq_any(open_states()));
-            let row: Option<RolloutRow> = open.select(RolloutRow::as_select()).first(db).optional()?;
+            let row: Option<RolloutRow> = open.select(RolloutRow::as_select()).get_result(db).optional()?;
             let mut found = with_packages(db, row.into_iter().collect())?;
             found.pop().map(|rollout| course(db, rollout)).transpose()
         })
@@ -56,7 +56,7 @@ impl Store {
 
     pub async fn rollout(&self, id: RolloutId) -> Result<Option<RolloutSummary>> {
         self.read(move |db| {
-            let row = rollouts::table.find(id.0).select(RolloutRow::as_select()).first(db).optional()?;
+            let row = rollouts::table.find(id.0).select(RolloutRow::as_select()).get_result(db).optional()?;
             Ok(summaries(db, row.into_iter().collect())?.pop())
         })
         .await

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::{CHUNK, Value, last_id};
-use super::rows::Columns;
+use super::rows::{Columns, statements};
 use super::schema::{devices, modules, rollouts};
 use super::stored::{NAME, fit, millis, optional, parsed, size, to_json};
 use super::{Outcome, Result, Store, StoreError, packages, rollout_history};
@@ -39,7 +39,9 @@ pub struct RolloutChanges {
     pub strikes: Vec<Strike>,
 }
 
-const ASSIGNMENTS: Columns = Columns::new(
+statements!(UpsertAssignment);
+
+const ASSIGNMENTS: Columns<UpsertAssignment> = Columns::new(
     "assignments",
     &["rollout_id", "key_id", "module"],
     &["from_version", "to_version", "state", "reason", "stage", "attempts", "until", "seen_since", "updated_at"],
@@ -82,7 +84,8 @@ impl Store {
     /// As [`create_rollout`](Self::create_rollout).
     pub async fn take_back(&self, old: Rollout, way_back: Vec<NewRollout>) -> Result<Option<Vec<RolloutId>>> {
         self.write(move |db| {
-            let state: Option<String> = rollouts::table.find(old.id.0).select(rollouts::state).first(db).optional()?;
+            let state: Option<String> =
+                rollouts::table.find(old.id.0).select(rollouts::state).get_result(db).optional()?;
             let state: Option<RolloutState> = state.map(|state| parsed(&state)).transpose()?;
             if !state.is_some_and(|state| state.may_become(old.state)) {
                 return Ok(None);
@@ -151,7 +154,7 @@ fn save_packages(db: &mut Db, id: RolloutId, packages: &[RolloutPackage]) -> Out
     for (position, package) in packages.iter().enumerate() {
         let release = &package.release;
         let before: Option<Option<String>> =
-            modules::table.find(release.module.as_str()).select(modules::current_version).first(db).optional()?;
+            modules::table.find(release.module.as_str()).select(modules::current_version).get_result(db).optional()?;
         let current: Option<Version> = optional(before.flatten().as_deref())?;
         let previous = package.previous_version.as_ref().or(current.as_ref());
         rows.push(vec![
@@ -178,7 +181,8 @@ fn make_current(db: &mut Db, packages: &[RolloutPackage]) -> Outcome<()> {
 }
 
 fn update(db: &mut Db, rollout: &Rollout) -> Outcome<()> {
-    let before: Option<String> = rollouts::table.find(rollout.id.0).select(rollouts::state).first(db).optional()?;
+    let before: Option<String> =
+        rollouts::table.find(rollout.id.0).select(rollouts::state).get_result(db).optional()?;
     let before: Option<RolloutState> = before.map(|state| parsed(&state)).transpose()?;
     if before.is_some_and(RolloutState::awaits_people) && rollout.state.is_live() && !rollout.state.awaits_people() {
         make_current(db, &rollout.packages)?;

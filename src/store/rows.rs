@@ -41,6 +41,20 @@ pub(super) trait Known: 'static {
     const BY_TYPE: bool;
 }
 
+/// Types for statements of one row that are run often: each of one kind, for one table.
+macro_rules! statements {
+    ($($name:ident),+) => {
+        $(
+            struct $name;
+
+            impl $crate::store::rows::Known for $name {
+                const BY_TYPE: bool = true;
+            }
+        )+
+    };
+}
+pub(super) use statements;
+
 /// By its text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ByText;

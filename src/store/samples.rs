@@ -12,7 +12,7 @@ use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::{CHUNK, Value};
 use super::fault::Fault;
-use super::rows::Columns;
+use super::rows::{Columns, statements};
 use super::schema::device_reports;
 use crate::domain::Sample;
 
@@ -23,7 +23,9 @@ pub(super) const ENOUGH: usize = 350;
 /// Bytes of a block that old samples are packed into.
 const PACKED: usize = 4096;
 
-const BLOCKS: Columns = Columns::new("sample_blocks", &[], &["key_id", "first_at", "last_at", "samples"]);
+statements!(InsertBlock);
+
+const BLOCKS: Columns<InsertBlock> = Columns::new("sample_blocks", &[], &["key_id", "first_at", "last_at", "samples"]);
 
 /// A sample's time, and its line with the end of the line.
 pub(super) type Line<'a> = (i64, &'a str);

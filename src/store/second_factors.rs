@@ -19,7 +19,7 @@ impl Store {
         self.read(move |db| {
             let row = second_factors::table.find(user_id);
             let columns = (second_factors::secret, second_factors::since, second_factors::last_step);
-            let found: Option<(String, i64, i64)> = row.select(columns).first(db).optional()?;
+            let found: Option<(String, i64, i64)> = row.select(columns).get_result(db).optional()?;
             let Some((secret, since, last_step)) = found else { return Ok(None) };
             let codes: i64 =
                 recovery_codes::table.filter(recovery_codes::user_id.eq(user_id)).count().get_result(db)?;

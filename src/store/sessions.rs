@@ -85,7 +85,7 @@ impl Store {
         let key = key_hash.clone();
         self.read(move |db| {
             let row = sessions::table.find(key.as_str()).filter(sessions::expires_at.gt(millis(now)));
-            Ok(row.select(sessions::state).first(db).optional()?)
+            Ok(row.select(sessions::state).get_result(db).optional()?)
         })
         .await
     }
@@ -99,7 +99,7 @@ impl Store {
                 .filter(sessions::key_hash.eq(key.as_str()))
                 .filter(sessions::expires_at.gt(millis(now)));
             let columns = (UserRow::as_select(), sessions::state, sessions::seen_at);
-            let found: Option<(UserRow, String, Option<i64>)> = row.select(columns).first(db).optional()?;
+            let found: Option<(UserRow, String, Option<i64>)> = row.select(columns).get_result(db).optional()?;
             let Some((user, state, seen_at)) = found else { return Ok(None) };
             Ok(Some(SessionInUse { user: user.user()?, state, seen_at: optional_instant(seen_at)? }))
         })

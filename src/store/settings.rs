@@ -4,11 +4,13 @@ use diesel::prelude::*;
 
 use super::connection::Db;
 use super::dialect::Value;
-use super::rows::Columns;
+use super::rows::{Columns, statements};
 use super::schema::settings;
 use super::{Outcome, Result, Store};
 
-const SETTINGS: Columns = Columns::new("settings", &["name"], &["value"]);
+statements!(UpsertSetting);
+
+const SETTINGS: Columns<UpsertSetting> = Columns::new("settings", &["name"], &["value"]);
 
 impl Store {
     pub async fn setting(&self, key: &str) -> Result<Option<String>> {
@@ -28,7 +30,7 @@ impl Store {
 }
 
 pub(super) fn get(db: &mut Db, key: &str) -> Outcome<Option<String>> {
-    Ok(settings::table.find(key).select(settings::value).first(db).optional()?)
+    Ok(settings::table.find(key).select(settings::value).get_result(db).optional()?)
 }
 
 pub(super) fn put(db: &mut Db, key: &str, value: &str) -> Outcome<()> {

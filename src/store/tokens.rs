@@ -41,7 +41,7 @@ impl Store {
             );
             diesel::insert_into(api_tokens::table).values(row).execute(db)?;
             let id = last_id(db)?;
-            api_tokens::table.find(id).select(ApiRow::as_select()).first(db)?.token()
+            api_tokens::table.find(id).select(ApiRow::as_select()).get_result(db)?.token()
         })
         .await
     }
@@ -54,7 +54,7 @@ impl Store {
                 .filter(api_tokens::hash.eq(hash.as_str()))
                 .filter(api_tokens::revoked.eq(false))
                 .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(millis(now))));
-            row.select(ApiRow::as_select()).first(db).optional()?.map(ApiRow::token).transpose()
+            row.select(ApiRow::as_select()).get_result(db).optional()?.map(ApiRow::token).transpose()
         })
         .await
     }
@@ -109,7 +109,7 @@ impl Store {
             );
             diesel::insert_into(enrolment_tokens::table).values(row).execute(db)?;
             let id = last_id(db)?;
-            enrolment_tokens::table.find(id).select(EnrolmentRow::as_select()).first(db)?.token()
+            enrolment_tokens::table.find(id).select(EnrolmentRow::as_select()).get_result(db)?.token()
         })
         .await
     }
@@ -181,14 +181,14 @@ impl EnrolmentRow {
 /// The row of an enrolment token that still lets devices in.
 pub(super) fn valid_enrolment(db: &mut Db, hash: &Sha256Hex, now: Timestamp) -> Outcome<Option<i64>> {
     let row = enrolment_tokens::table.filter(enrolment_tokens::hash.eq(hash.as_str()));
-    let row: Option<EnrolmentRow> = row.select(EnrolmentRow::as_select()).first(db).optional()?;
+    let row: Option<EnrolmentRow> = row.select(EnrolmentRow::as_select()).get_result(db).optional()?;
     Ok(row.filter(|row| row.is_valid(now)).map(|row| row.id))
 }
 
 /// Uses an enrolment token once; `false`: it is not valid.
 pub(super) fn use_enrolment(db: &mut Db, id: i64, now: Timestamp) -> Outcome<bool> {
     let row: Option<EnrolmentRow> =
-        enrolment_tokens::table.find(id).select(EnrolmentRow::as_select()).first(db).optional()?;
+        enrolment_tokens::table.find(id).select(EnrolmentRow::as_select()).get_result(db).optional()?;
     let Some(row) = row.filter(|row| row.is_valid(now)) else { return Ok(false) };
     if row.uses_left.is_none() {
         return Ok(true);

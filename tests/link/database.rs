@@ -116,6 +116,38 @@ fn of_hellos_that_are_saved_together_the_last_one_stays() {
 }
 
 #[test]
+fn what_comes_behind_a_group_that_fails_is_acknowledged_when_it_is_on_disk_and_is_there_once() {
+    let server = serve();
+    let mut peer = Peer::welcomed(server.address, "t-1");
+    let report = |seq: u32, peer: &mut Peer| {
+        peer.frame(TEXT, format!(r#"{{"device_id":"t-1","timestamp":{seq},"seq":{seq}}}"#).as_bytes());
+    };
+    report(1, &mut peer);
+    assert_eq!(peer.said()["seq"], 1);
+    let mut held = hold(&server);
+    report(2, &mut peer);
+    eventually("its rows are being written", || server.metric("fleetward_reports_writing") == 1.0);
+    // The lines of these are appended meanwhile; then they come again, as from a device that heard nothing.
+    (3..=20).for_each(|seq| report(seq, &mut peer));
+    heard(&server);
+    (1..=20).for_each(|seq| report(seq, &mut peer));
+    heard(&server);
+    not_ready(&server, "");
+    held.batch_execute("ROLLBACK").unwrap();
+    let mut said: Vec<u64> = (0..39).map(|_| peer.said()["seq"].as_u64().unwrap()).collect();
+    said.sort_unstable();
+    let mut wanted: Vec<u64> = (1..=20).chain(2..=20).collect();
+    wanted.sort_unstable();
+    assert_eq!(said, wanted);
+    ready_again(&server);
+    let device = server.wait(server.store.device(&"t-1".parse().unwrap())).unwrap().unwrap();
+    let (from, to) = (chrono::DateTime::UNIX_EPOCH, server.clock.now());
+    assert_eq!(server.wait(server.store.history(device.key_id, from, to, 0)).unwrap().len(), 20);
+    let log = std::fs::read_dir(server.data.join("log")).unwrap().next().unwrap().unwrap();
+    assert_eq!(std::fs::read_to_string(log.path()).unwrap().lines().count(), 20);
+}
+
+#[test]
 fn a_report_that_cannot_be_stored_keeps_nobody_elses_from_it() {
     let server = serve();
     let [mut bad, mut good] = ["bad", "good"].map(|name| Peer::welcomed(server.address, name));

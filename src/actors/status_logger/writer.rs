@@ -1,20 +1,25 @@
 //! The loop behind the status logger: gathers what waits into groups, and writes each until it is in.
+//!
+//! While the rows of a group are written the lines of the next are appended. When anything fails, what is ahead is
+//! taken back, and each group is written by itself until it is in.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
+use super::at_hand::AtHand;
+use super::rows::{Failed, Landed, RETRY_FIRST, RETRY_MOST, write_rows};
 use super::{LoggerState, Reports, blocking, lock};
 use crate::actors::acks::Stored;
 use crate::actors::counts::Count;
 use crate::actors::intake::{Pending, Queued};
 use crate::actors::{Feed, FleetEvent};
-use crate::domain::{BootId, KeyId, LiveEvent, SeqSet, Vitals};
-use crate::store::{LastReports, LogPosition, RecordBatch, StatusLog, StatusRecord, Store, StoreError};
+use crate::domain::{LiveEvent, Vitals};
+use crate::store::{Appended, LogPosition, Mark, RecordBatch, StatusLog, StatusRecord, Store};
 
 /// A group is ripe when it has this many reports; what else waits by then goes along, so that a fleet that says much
 /// at once takes few commits ...
@@ -31,17 +36,9 @@ const NAP: Duration = Duration::from_millis(10);
 /// Reports taken from the queue at once: with the longest messages 2 MiB.
 const TAKE: usize = 32;
 
-/// The pause after a group that could not be written, at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_MOST: Duration = Duration::from_secs(5);
-
 /// Times that a group fails, and the database takes another write, until it is divided; and a part of it.
 const TRIES_OF_A_GROUP: u32 = 5;
 const TRIES_OF_A_PART: u32 = 2;
-
-/// Devices of which what is stored is kept at hand. More than fit are read again when they are needed.
-const DEVICES_AT_HAND: usize = 200_000;
-const RUNS_OF_A_DEVICE: usize = 4;
 
 /// See the module.
 pub(super) struct Writer {
@@ -50,43 +47,23 @@ pub(super) struct Writer {
     log: Arc<Mutex<StatusLog>>,
     feed: Feed,
     state: Arc<Mutex<LoggerState>>,
-    /// Which numbers of a run are on disk.
-    runs: Runs,
-    /// What the database has of devices that reported lately.
-    last: LastReports,
+    at_hand: AtHand,
+    flight: Option<Flight>,
 }
 
-/// Runs of devices: few of each, nearly always one.
-type Runs = HashMap<KeyId, Vec<(BootId, SeqSet)>>;
-
-fn find<'a>(runs: &'a Runs, key: KeyId, run: &BootId) -> Option<&'a SeqSet> {
-    runs.get(&key)?.iter().find_map(|(name, set)| (name == run).then_some(set))
+/// A group whose lines are in the log, and whose rows are being written.
+struct Flight {
+    group: Vec<Queued>,
+    /// Where the log was before its lines.
+    before: Mark,
+    rows: JoinHandle<Landed>,
 }
 
-fn put(runs: &mut Runs, key: KeyId, run: BootId, set: SeqSet) {
-    let runs = runs.entry(key).or_insert_with(|| Vec::with_capacity(1));
-    match runs.iter_mut().find(|(name, _)| *name == run) {
-        Some((_, known)) => *known = set,
-        None => runs.push((run, set)),
-    }
-}
-
-/// Why a group could not be written.
-struct Failed {
-    why: String,
-    /// It may be due to what the reports say, not to the place where they are written.
-    may_be_theirs: bool,
-}
-
-impl Failed {
-    fn of_the_place(why: String) -> Self {
-        Self { why, may_be_theirs: false }
-    }
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self { may_be_theirs: error.may_be_the_data(), why: error.to_string() }
+/// Without a flight there is no end of it.
+async fn landing(flight: &mut Option<Flight>) -> Landed {
+    match flight {
+        Some(flight) => (&mut flight.rows).await.unwrap_or_else(|error| Err(Failed::of_the_place(error.to_string()))),
+        None => std::future::pending().await,
     }
 }
 
@@ -99,25 +76,32 @@ impl Writer {
         feed: Feed,
         state: Arc<Mutex<LoggerState>>,
     ) -> Self {
-        Self { reports, store, log, feed, state, runs: HashMap::new(), last: HashMap::new() }
+        Self { reports, store, log, feed, state, at_hand: AtHand::default(), flight: None }
     }
 
     /// Writes until `stop`, and then what is in the queue.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut stopped = false;
         loop {
             let first = tokio::select! {
                 biased;
+                landed = landing(&mut self.flight) => {
+                    self.land(landed).await;
+                    continue;
+                }
                 first = self.reports.queue.recv() => first,
-                _ = &mut stop => {
+                _ = &mut stop, if !stopped => {
                     // What is in the queue is still written; nothing more comes in.
                     self.reports.queue.close();
-                    self.reports.queue.recv().await
+                    stopped = true;
+                    continue;
                 }
             };
-            let Some(first) = first else { return };
+            let Some(first) = first else { break };
             let group = self.gather(first).await;
-            self.write(group).await;
+            self.send_off(group).await;
         }
+        self.land_now().await;
     }
 
     /// Looks into the queue now and then until what came is ripe, and is not woken by each report meanwhile.
@@ -134,20 +118,124 @@ impl Writer {
             match self.reports.queue.is_empty() {
                 // What is there goes along, ripe or not.
                 false => _ = self.reports.queue.recv_many(&mut group, TAKE).await,
-                true if ripens && Instant::now() < ripe_at => sleep_until(ripe_at.min(Instant::now() + NAP)).await,
+                true if ripens && Instant::now() < ripe_at => self.nap(ripe_at.min(Instant::now() + NAP)).await,
                 true => break,
             }
         }
         group
     }
 
+    async fn nap(&mut self, until: Instant) {
+        tokio::select! {
+            landed = landing(&mut self.flight) => {
+                self.land(landed).await;
+            }
+            () = sleep_until(until) => {}
+        }
+    }
+
+    /// Appends a group's lines while the rows of the one before are written, and has its rows written then.
+    async fn send_off(&mut self, group: Vec<Queued>) {
+        if self.at_hand.lacks(&group) {
+            // What is read must have what is being written.
+            self.land_now().await;
+            if self.at_hand.load(&self.store, &group).await.is_err() {
+                return self.write(group).await;
+            }
+        }
+        let batch = self.at_hand.batch(&group);
+        if batch.reports.is_empty() {
+            // Its reports are on disk, or will be with the group before.
+            return if self.land_now().await { self.done(group) } else { self.write(group).await };
+        }
+        match self.append_meanwhile(&batch).await {
+            Some(appended) => self.begin_rows(group, batch, appended),
+            None => self.write(group).await,
+        }
+    }
+
+    /// Appends lines. `None`: that failed, or the group before did; then the log has none of both.
+    async fn append_meanwhile(&mut self, batch: &RecordBatch) -> Option<Appended> {
+        let (log, records) = (Arc::clone(&self.log), batch.reports.clone());
+        let mut append = std::pin::pin!(blocking(move || lock(&log).append(&records)));
+        let mut failed = None;
+        let appended = loop {
+            tokio::select! {
+                biased;
+                landed = landing(&mut self.flight), if failed.is_none() => match landed {
+                    Ok(last) => _ = self.land(Ok(last)).await,
+                    // The log is in use.
+                    Err(why) => failed = Some(why),
+                },
+                appended = &mut append => break appended,
+            }
+        };
+        let landed_well = match failed {
+            Some(why) => self.land(Err(why)).await,
+            None => self.land_now().await,
+        };
+        appended.ok().filter(|_| landed_well)
+    }
+
+    fn begin_rows(&mut self, group: Vec<Queued>, mut batch: RecordBatch, appended: Appended) {
+        let Appended { before, position } = appended;
+        self.complete(&mut batch, &position);
+        self.reports.counts.set(Count::Writing, group.len());
+        let rows = actix::spawn(write_rows(self.store.clone(), Arc::clone(&self.state), batch, position));
+        self.flight = Some(Flight { group, before, rows });
+    }
+
+    /// What is only known when the group before is in.
+    fn complete(&self, batch: &mut RecordBatch, position: &LogPosition) {
+        batch.last = self.at_hand.last(&batch.reports);
+        batch.without_history = !self.reports.intake.load().keeps_history();
+        batch.log_position = Some(position.clone());
+    }
+
+    /// Waits for the end of the flight, if there is one. Whether it was a good one.
+    async fn land_now(&mut self) -> bool {
+        if self.flight.is_none() {
+            return true;
+        }
+        let landed = landing(&mut self.flight).await;
+        self.land(landed).await
+    }
+
+    /// A flight has ended: its group is in, or is taken back and written by itself. Whether it was a good end.
+    async fn land(&mut self, landed: Landed) -> bool {
+        let Some(Flight { group, before, .. }) = self.flight.take() else { return true };
+        match landed {
+            Ok(last) => {
+                self.at_hand.learn(last);
+                self.done(group);
+                true
+            }
+            Err(_) => {
+                self.take_back(before).await;
+                self.write(group).await;
+                false
+            }
+        }
+    }
+
+    /// Nothing since then was committed.
+    async fn take_back(&self, mark: Mark) {
+        let log = Arc::clone(&self.log);
+        if let Err(error) = blocking(move || lock(&log).take_back(mark)).await {
+            warn!(%error, "the status log's last lines could not be taken back yet");
+        }
+    }
+
     /// Writes a group, however often it takes. One that fails again and again while the database takes other writes
     /// is divided, so that a report that can't be stored keeps nobody else's from it.
     async fn write(&mut self, group: Vec<Queued>) {
+        // A batch may have been made of it that is not written, or a device of it have been deleted.
+        self.at_hand.forget();
+        self.reports.counts.set(Count::Writing, group.len());
         let (mut parts, mut tries) = (vec![group], TRIES_OF_A_GROUP);
         while let Some(mut part) = parts.pop() {
             match self.write_part(&part, tries).await {
-                Ok(()) => self.acknowledge(part),
+                Ok(()) => self.done(part),
                 Err(_) if part.len() > 1 => {
                     parts.push(part.split_off(part.len() / 2));
                     parts.push(part);
@@ -162,7 +250,7 @@ impl Writer {
     /// The error: why it failed so many times in a row in which the database took another write.
     async fn write_part(&mut self, part: &[Queued], tries: u32) -> Result<(), String> {
         let (mut pause, mut failed) = (RETRY_FIRST, 0);
-        while let Err(Failed { why, may_be_theirs }) = self.try_write(part).await {
+        while let Err(Failed { why, may_be_theirs }) = self.try_once(part).await {
             error!(why, reports = part.len(), "reports could not be written yet; none of them is acknowledged");
             lock(&self.state).trouble = Some(why.clone());
             failed = if may_be_theirs && self.store.ping().await.is_ok() { failed + 1 } else { 0 };
@@ -172,7 +260,6 @@ impl Writer {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MOST);
         }
-        lock(&self.state).stored += part.len() as u64;
         Ok(())
     }
 
@@ -185,125 +272,45 @@ impl Writer {
         }
     }
 
-    async fn try_write(&mut self, group: &[Queued]) -> Result<(), Failed> {
-        let tried = self.write_by_what_is_at_hand(group).await;
-        match tried {
-            // A device of it may have been deleted, and be left out once that is seen.
-            Err(failed) if failed.may_be_theirs && !self.last.is_empty() => {
-                self.last.clear();
-                self.write_by_what_is_at_hand(group).await
+    /// Log, then database; both or neither.
+    async fn try_once(&mut self, group: &[Queued]) -> Result<(), Failed> {
+        self.at_hand.load(&self.store, group).await?;
+        let batch = self.at_hand.batch(group);
+        if batch.reports.is_empty() {
+            return Ok(());
+        }
+        match self.write_once(batch).await {
+            Ok(last) => {
+                self.at_hand.learn(last);
+                Ok(())
             }
-            tried => tried,
+            Err(failed) => {
+                self.at_hand.forget();
+                Err(failed)
+            }
         }
     }
 
-    async fn write_by_what_is_at_hand(&mut self, group: &[Queued]) -> Result<(), Failed> {
-        self.load_runs(group).await?;
-        let batch = self.batch(group);
-        let runs = Arc::clone(&batch.runs);
-        if !batch.reports.is_empty() {
-            self.reports.counts.set(Count::Writing, group.len());
-            let committed = self.commit(batch).await;
-            self.reports.counts.set(Count::Writing, 0);
-            match committed? {
-                Some(last) => self.last.extend(last),
-                None => self.last.clear(),
-            }
-        }
-        for (key, run, set) in Arc::unwrap_or_clone(runs) {
-            put(&mut self.runs, key, run, set);
-        }
-        Ok(())
-    }
-
-    /// Reads how much of the group's runs is on disk, where that is not at hand.
-    async fn load_runs(&mut self, group: &[Queued]) -> Result<(), StoreError> {
-        if self.runs.len() > DEVICES_AT_HAND {
-            self.runs.clear();
-        }
-        if self.last.len() > DEVICES_AT_HAND {
-            self.last.clear();
-        }
-        let run_of = |Queued { pending, .. }: &Queued| (pending.record.key_id, pending.run.clone());
-        let unknown = |Queued { pending, .. }: &&Queued| {
-            pending.seq.is_some() && find(&self.runs, pending.record.key_id, &pending.run).is_none()
-        };
-        let mut wanted: Vec<(KeyId, BootId)> = group.iter().filter(unknown).map(run_of).collect();
-        wanted.sort();
-        wanted.dedup();
-        if !wanted.is_empty() {
-            let mut stored = self.store.runs(wanted.clone()).await?;
-            for (key, run) in wanted {
-                // A device that comes back time and again has many runs, and is heard of one.
-                if self.runs.get(&key).is_some_and(|runs| runs.len() >= RUNS_OF_A_DEVICE) {
-                    self.runs.remove(&key);
-                }
-                let set = stored.remove(&(key, run.clone())).unwrap_or_default();
-                put(&mut self.runs, key, run, set);
-            }
-        }
-        Ok(())
-    }
-
-    /// What of a group is new, and its runs as they are with it.
-    fn batch(&self, group: &[Queued]) -> RecordBatch {
-        let mut runs: Vec<(KeyId, BootId, SeqSet)> = Vec::with_capacity(group.len());
-        let mut places = HashMap::with_capacity(group.len());
-        let mut last = LastReports::with_capacity(group.len());
-        let mut reports = Vec::with_capacity(group.len());
-        for Queued { pending, .. } in group {
-            let key = pending.record.key_id;
-            let is_new = pending.seq.is_none_or(|seq| {
-                let place = *places.entry((key, &pending.run)).or_insert_with(|| {
-                    let at_hand = find(&self.runs, key, &pending.run).cloned().unwrap_or_default();
-                    runs.push((key, pending.run.clone(), at_hand));
-                    runs.len() - 1
-                });
-                runs[place].2.insert(seq)
-            });
-            if is_new {
-                reports.push(pending.record.clone());
-                last.extend(self.last.get(&key).map(|known| (key, known.clone())));
-            }
-        }
-        let without_history = !self.reports.intake.load().keeps_history();
-        RecordBatch { reports, runs: Arc::new(runs), log_position: None, without_history, last }
-    }
-
-    /// Log, then database; both or neither. What the database has of the group's devices then, if it told.
-    async fn commit(&self, mut batch: RecordBatch) -> Result<Option<LastReports>, Failed> {
+    async fn write_once(&self, mut batch: RecordBatch) -> Landed {
         let (log, records) = (Arc::clone(&self.log), batch.reports.clone());
         let appended = blocking(move || lock(&log).append(&records)).await;
-        let position = appended.map_err(|error| Failed::of_the_place(format!("the status log: {error}")))?;
-        batch.log_position = Some(position.clone());
-        let error = match self.store.record(batch).await {
-            Ok(last) => return Ok(Some(last)),
-            Err(error) => error,
-        };
-        if self.is_committed(&position).await {
-            return Ok(None);
+        let appended = appended.map_err(|error| Failed::of_the_place(format!("the status log: {error}")))?;
+        self.complete(&mut batch, &appended.position);
+        let rows = write_rows(self.store.clone(), Arc::clone(&self.state), batch, appended.position).await;
+        if rows.is_err() {
+            self.take_back(appended.before).await;
         }
-        let log = Arc::clone(&self.log);
-        if let Err(undo) = blocking(move || lock(&log).undo()).await {
-            warn!(error = %undo, "the status log's last lines could not be taken back yet");
-        }
-        Err(error.into())
+        rows
     }
 
-    /// Whether a transaction whose answer was lost went through after all: the database says how far the log counts.
-    async fn is_committed(&self, position: &LogPosition) -> bool {
-        let mut pause = RETRY_FIRST;
-        loop {
-            match self.store.log_position().await {
-                Ok(found) => return found.as_ref() == Some(position),
-                Err(error) => {
-                    lock(&self.state).trouble = Some(error.to_string());
-                    warn!(%error, "the database can't be asked whether the last group is in");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_MOST);
-                }
-            }
-        }
+    /// A group is on disk.
+    fn done(&self, group: Vec<Queued>) {
+        let mut state = lock(&self.state);
+        state.stored += group.len() as u64;
+        state.trouble = None;
+        drop(state);
+        self.reports.counts.set(Count::Writing, 0);
+        self.acknowledge(group);
     }
 
     fn acknowledge(&self, group: Vec<Queued>) {

@@ -57,8 +57,6 @@ pub struct StatusLog {
     dir: PathBuf,
     config: LogConfig,
     current: Option<Current>,
-    /// Where the log was before the last append.
-    before: Mark,
     /// An undoing that failed and must succeed before anything more is written.
     owed: Option<Mark>,
     /// Whether there may be plain files before the current one.
@@ -74,7 +72,14 @@ struct Current {
 }
 
 /// A place in the log, or `None` before its first file in this run.
-type Mark = Option<LogPosition>;
+pub type Mark = Option<LogPosition>;
+
+/// Lines that are on disk: where the log was before them, and where it is behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    pub before: Mark,
+    pub position: LogPosition,
+}
 
 impl StatusLog {
     /// Opens the log folder and brings it to what the database stands for.
@@ -85,15 +90,7 @@ impl StatusLog {
         fs::create_dir_all(dir)?;
         files::tidy(dir)?;
         let (resumed, recovery) = recovery::recover(dir, committed.as_ref())?;
-        let mut log = Self {
-            dir: dir.to_owned(),
-            config,
-            current: None,
-            before: None,
-            owed: None,
-            older: true,
-            compressing: None,
-        };
+        let mut log = Self { dir: dir.to_owned(), config, current: None, owed: None, older: true, compressing: None };
         if let Some(position) = resumed {
             log.back_to(&Some(position))?;
         }
@@ -111,40 +108,33 @@ impl StatusLog {
     ///
     /// # Errors
     /// When they can't be written; then none of them is in the log.
-    pub fn append(&mut self, records: &[StatusRecord]) -> io::Result<LogPosition> {
+    pub fn append(&mut self, records: &[StatusRecord]) -> io::Result<Appended> {
         if let Some(mark) = self.owed.take() {
-            self.settle(mark)?;
+            self.take_back(mark)?;
         }
-        let Some(first) = records.first() else {
-            return self.position().ok_or_else(|| io::Error::other("there is no log file yet, and nothing to write"));
-        };
-        self.compress_older()?;
-        self.before = self.position();
-        let written = self.rotate_if_due(first.received_at).and_then(|()| self.write(records));
-        if let Err(error) = written {
-            let mark = self.before.clone();
-            // Owed when it fails; the error to tell is the first one.
-            let _ = self.settle(mark);
-            return Err(error);
+        let before = self.position();
+        if let Some(first) = records.first() {
+            self.compress_older()?;
+            let written = self.rotate_if_due(first.received_at).and_then(|()| self.write(records));
+            if let Err(error) = written {
+                // Owed when it fails; the error to tell is the first one.
+                let _ = self.take_back(before);
+                return Err(error);
+            }
         }
-        self.position().ok_or_else(|| io::Error::other("the log has no file"))
+        let position = self.position().ok_or_else(|| io::Error::other("there is no log file yet"))?;
+        Ok(Appended { before, position })
     }
 
-    /// Takes the last append back, after the database refused it.
-    ///
-    /// # Errors
-    /// When the file can't be cut; the next append tries again first.
-    pub fn undo(&mut self) -> io::Result<()> {
-        let mark = self.before.clone();
-        self.settle(mark)
-    }
-
-    /// Takes everything behind a position back, also files begun since.
+    /// Takes back all that was appended since, also files begun, after the database refused it.
     ///
     /// # Errors
     /// When a file can't be cut or removed; the next append tries again first.
-    pub fn rollback_to(&mut self, position: &LogPosition) -> io::Result<()> {
-        self.settle(Some(position.clone()))
+    pub fn take_back(&mut self, mark: Mark) -> io::Result<()> {
+        let outcome = self.back_to(&mark);
+        // What was owed before was behind this mark too.
+        self.owed = outcome.is_err().then_some(mark);
+        outcome
     }
 
     /// Ends the current file when it is long enough or of a day before `now`'s; the next line begins a new one.
@@ -220,14 +210,6 @@ impl StatusLog {
         Ok(())
     }
 
-    fn settle(&mut self, mark: Mark) -> io::Result<()> {
-        let outcome = self.back_to(&mark);
-        if outcome.is_err() {
-            self.owed = Some(mark);
-        }
-        outcome
-    }
-
     /// Removes what was begun since, and cuts the file of the mark.
     fn back_to(&mut self, mark: &Mark) -> io::Result<()> {
         let Some(position) = mark else {
@@ -246,7 +228,8 @@ impl StatusLog {
         Ok(())
     }
 
-    /// Everything before the current file is committed: an append comes only after the one before was settled.
+    /// Everything before the current file is committed: an append comes only when the one before the last was settled,
+    /// and never begins a file behind itself.
     fn compress_older(&mut self) -> io::Result<()> {
         let busy = self.compressing.as_ref().is_some_and(|thread| !thread.is_finished());
         let Some(current) = self.current.as_ref().map(|current| current.name) else { return Ok(()) };

@@ -18,8 +18,8 @@ pub enum Recovery {
     Left { why: String },
 }
 
-/// A tail longer than this was not left by a kill: a commit comes every few hundred reports.
-const MOST_CUT: u64 = 32 << 20;
+/// A tail longer than this was not left by a kill: no more than two groups of reports are ahead of the database.
+const MOST_CUT: u64 = 64 << 20;
 
 /// The position to go on from, where there is one, and what was found.
 pub(super) fn recover(dir: &Path, committed: Option<&LogPosition>) -> io::Result<(Option<LogPosition>, Recovery)> {
