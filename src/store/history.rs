@@ -1,9 +1,10 @@
 //! The history of reports: charts read it, and it is thinned and forgotten with time.
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 
 use super::connection::Db;
-use super::dialect::CHUNK;
+use super::dialect::{CHUNK, Sql};
 use super::samples::{self, Line};
 use super::schema::{device_reports, devices, report_runs, sample_blocks};
 use super::stored::{instant, millis};
@@ -59,14 +60,25 @@ impl Store {
     }
 }
 
+#[derive(QueryableByName)]
+struct Block {
+    #[diesel(sql_type = Text)]
+    samples: String,
+}
+
 fn history(db: &mut Db, key_id: KeyId, from: i64, to: i64, step: i64) -> Outcome<Vec<(Timestamp, Sample)>> {
-    let blocks = sample_blocks::table
-        .filter(sample_blocks::key_id.eq(key_id.0))
-        .filter(sample_blocks::last_at.ge(from))
-        .filter(sample_blocks::first_at.le(to));
-    let mut blocks: Vec<String> = blocks.order(sample_blocks::id).select(sample_blocks::samples).load(db)?;
-    blocks.extend(device_reports::table.find(key_id.0).select(device_reports::recent).get_result(db).optional()?);
-    let mut found: Vec<(i64, Sample)> = blocks.iter().flat_map(|block| samples::samples(block)).collect();
+    // One statement: between two of them the newest samples may have become a block.
+    let blocks = Sql::new(
+        "SELECT samples FROM (SELECT id, samples FROM sample_blocks WHERE key_id = ? AND last_at >= ? AND \
+         first_at <= ? UNION ALL SELECT 9223372036854775807, recent FROM device_reports WHERE key_id = ?) AS found \
+         ORDER BY id",
+    )
+    .bind(key_id.0)
+    .bind(from)
+    .bind(to)
+    .bind(key_id.0);
+    let blocks: Vec<Block> = blocks.load(db)?;
+    let mut found: Vec<(i64, Sample)> = blocks.iter().flat_map(|block| samples::samples(&block.samples)).collect();
     found.retain(|(at, _)| (from..=to).contains(at));
     found.sort_by_key(|(at, _)| *at);
     if step > 0 {

@@ -115,3 +115,91 @@ impl AtHand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::actors::acks::Acks;
+    use crate::actors::intake::{Intake, Pending};
+    use crate::actors::post::Posts;
+    use crate::domain::{DeviceAuth, DeviceId, Modules, Sha256Hex, Timestamp};
+    use crate::store::{JoinOutcome, JoinRequest, StoreConfig};
+
+    struct Bench {
+        store: Store,
+        key: KeyId,
+        posts: Posts,
+        intake: Intake,
+        queue: mpsc::Receiver<Queued>,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let database_url = format!("sqlite:{}", dir.path().join("fleetward.db").display());
+            let store = Store::open(&StoreConfig { database_url, readers: 1 }).unwrap();
+            let request = JoinRequest {
+                device_id: DeviceId::new("t-1").unwrap(),
+                auth: DeviceAuth::Open,
+                modules: Modules::default(),
+                sets: false,
+                readings: false,
+                new_token_hash: Sha256Hex::of(b"t-1"),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            let JoinOutcome::Joined { key_id: key, .. } = store.join(request).await.unwrap() else { panic!("refused") };
+            let (intake, queue) = Intake::new(100, 1000);
+            Self { store, key, posts: Posts::default(), intake, queue, _dir: dir }
+        }
+
+        /// The first report of each of these runs.
+        async fn group(&mut self, runs: std::ops::Range<usize>) -> Vec<Queued> {
+            for run in runs {
+                let report = serde_json::from_str(r#"{"timestamp":"2026-11-22T08:48:00.000Z"}"#).unwrap();
+                let pending = Pending {
+                    device_id: Arc::new(DeviceId::new("t-1").unwrap()),
+                    record: StatusRecord::new(self.key, &report, Timestamp::UNIX_EPOCH),
+                    seq: Some(1),
+                    run: BootId::new(&format!("run {run}")).unwrap(),
+                    acks: Acks::by(self.posts.here()),
+                    bytes: 1,
+                };
+                self.intake.offer(pending).unwrap();
+            }
+            let mut group = Vec::new();
+            self.queue.recv_many(&mut group, 100).await;
+            group
+        }
+    }
+
+    #[actix::test]
+    async fn of_a_device_with_many_runs_no_report_counts_as_new_twice() {
+        let mut bench = Bench::new().await;
+        let mut at_hand = AtHand::default();
+        for (runs, new) in [(0..7, 7), (0..7, 0), (3..9, 2), (0..9, 0)] {
+            let group = bench.group(runs.clone()).await;
+            at_hand.load(&bench.store, &group).await.unwrap();
+            let batch = at_hand.batch(&group);
+            assert_eq!(batch.reports.len(), new, "{runs:?}");
+            if new > 0 {
+                at_hand.learn(Some(bench.store.record(batch).await.unwrap()));
+            }
+        }
+    }
+
+    #[actix::test]
+    async fn what_was_not_written_is_new_again_once_all_is_forgotten() {
+        let mut bench = Bench::new().await;
+        let mut at_hand = AtHand::default();
+        let group = bench.group(0..2).await;
+        for _ in 0..2 {
+            at_hand.load(&bench.store, &group).await.unwrap();
+            assert_eq!(at_hand.batch(&group).reports.len(), 2);
+            assert!(at_hand.batch(&group).reports.is_empty());
+            at_hand.forget();
+        }
+    }
+}
