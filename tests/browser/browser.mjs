@@ -24,8 +24,9 @@ export function listen(page, complaints) {
   });
 }
 
-/** The page is not wider than its window. */
+/** The page is not wider than its window, once what follows a change of the window has had its turn. */
 export async function isNotTooWide(page) {
+  await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth, null, { timeout: 2000 }).catch(() => {});
   const [wide, who] = await page.evaluate(() => {
     const over = document.documentElement.scrollWidth - innerWidth;
     const stick = [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1);
