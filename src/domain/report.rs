@@ -117,6 +117,23 @@ pub struct Sample {
     pub longitude: Option<f64>,
 }
 
+impl Sample {
+    /// As a row; what is no number is not in it.
+    #[must_use]
+    pub fn numbers(&self) -> [Option<f64>; 7] {
+        let Self { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude } = *self;
+        [cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude]
+            .map(|number| number.filter(|n| n.is_finite()))
+    }
+
+    /// A row's numbers, in the same order.
+    #[must_use]
+    pub fn of(numbers: [Option<f64>; 7]) -> Self {
+        let [cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude] = numbers;
+        Self { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude }
+    }
+}
+
 impl Report {
     /// The numbers worth a chart.
     #[must_use]

@@ -30,7 +30,7 @@ struct Waiting {
 struct Question {
     token_hash: Sha256Hex,
     now: Timestamp,
-    reply: oneshot::Sender<Result<Option<DeviceAuth>>>,
+    reply: Reply,
 }
 
 impl Store {
@@ -47,22 +47,31 @@ impl Store {
     /// Until nobody waits.
     fn answer_bearers(&self) {
         let _end = End(&self.inner.bearers);
-        while let Some(asked) = self.inner.bearers.take() {
-            let mut db = self.inner.readers.get().map_err(|error| StoreError::Unavailable(error.to_string()));
-            let answer = |Question { token_hash, now, reply }: Question| {
-                let answer = match &mut db {
-                    Ok(db) => auth(db, token_hash, now).map_err(StoreError::from),
-                    Err(error) => Err(error.clone()),
-                };
-                (reply, answer)
+        while let Some(asked) = self.inner.bearers.take(AT_ONCE) {
+            let mut db = match self.inner.readers.get() {
+                Ok(db) => db,
+                Err(error) => {
+                    // Whoever else waits would wait as long again, for the same answer.
+                    let rest = self.inner.bearers.take(usize::MAX).unwrap_or_default();
+                    let unavailable = StoreError::Unavailable(error.to_string());
+                    tell(asked.into_iter().chain(rest).map(|question| (question.reply, Err(unavailable.clone()))));
+                    continue;
+                }
             };
+            let answer =
+                |Question { token_hash, now, reply }| (reply, auth(&mut db, token_hash, now).map_err(StoreError::from));
             // All are looked up, and then told: threads that wait are woken once.
-            let answers: Vec<_> = asked.into_iter().map(answer).collect();
-            for (reply, answer) in answers {
-                // Who has gone meanwhile needs none.
-                let _ = reply.send(answer);
-            }
+            tell(asked.into_iter().map(answer).collect::<Vec<_>>());
         }
+    }
+}
+
+type Reply = oneshot::Sender<Result<Option<DeviceAuth>>>;
+
+fn tell(answers: impl IntoIterator<Item = (Reply, Result<Option<DeviceAuth>>)>) {
+    for (reply, answer) in answers {
+        // Who has gone meanwhile needs none.
+        let _ = reply.send(answer);
     }
 }
 
@@ -75,9 +84,9 @@ impl Bearers {
     }
 
     /// Some that wait; with none the answering is over.
-    fn take(&self) -> Option<Vec<Question>> {
+    fn take(&self, most: usize) -> Option<Vec<Question>> {
         let mut waiting = self.waiting();
-        let some = waiting.asked.len().min(AT_ONCE);
+        let some = waiting.asked.len().min(most);
         waiting.is_answered = some > 0;
         (some > 0).then(|| waiting.asked.drain(..some).collect())
     }

@@ -94,6 +94,14 @@ impl Sql {
         self.query().load(db)
     }
 
+    /// As `load`, row by row.
+    pub(super) fn load_iter<T>(self, db: &mut Db) -> QueryResult<impl Iterator<Item = QueryResult<T>>>
+    where
+        T: diesel::deserialize::QueryableByName<MultiBackend> + 'static,
+    {
+        self.query().load_iter::<T, diesel::connection::DefaultLoadingMode>(db)
+    }
+
     pub(super) fn execute(self, db: &mut Db) -> QueryResult<usize> {
         self.query().execute(db)
     }

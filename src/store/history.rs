@@ -1,5 +1,7 @@
 //! The history of reports: charts read it, and it is thinned and forgotten with time.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -77,34 +79,52 @@ fn history(db: &mut Db, key_id: KeyId, from: i64, to: i64, step: i64) -> Outcome
     .bind(from)
     .bind(to)
     .bind(key_id.0);
-    let blocks: Vec<Block> = blocks.load(db)?;
-    let mut found: Vec<(i64, Sample)> = blocks.iter().flat_map(|block| samples::samples(&block.samples)).collect();
-    found.retain(|(at, _)| (from..=to).contains(at));
-    found.sort_by_key(|(at, _)| *at);
-    if step > 0 {
-        let begins = |at: i64| at - at.rem_euclid(step);
-        let steps = found.chunk_by(|(one, _), (next, _)| begins(*one) == begins(*next));
-        found = steps.map(|step| (begins(step[0].0), mean(step))).collect();
+    let mut course = Course { step, added: 0, means: BTreeMap::new() };
+    // Block by block: a device that says much has more of them than should be in memory at once.
+    for block in blocks.load_iter::<Block>(db)? {
+        let block = block?;
+        let within = samples::samples(&block.samples).filter(|(at, _)| (from..=to).contains(at));
+        within.for_each(|(at, numbers)| course.add(at, numbers));
     }
-    found.truncate(MOST);
-    found.into_iter().map(|(at, sample)| Ok((instant(at)?, sample))).collect()
+    course.means.into_iter().map(|((at, _), mean)| Ok((instant(at)?, mean.sample()))).collect()
+}
+
+/// The first steps, or without steps the first samples, in the order of their times.
+struct Course {
+    step: i64,
+    added: usize,
+    means: BTreeMap<(i64, usize), Mean>,
+}
+
+impl Course {
+    fn add(&mut self, at: i64, numbers: [Option<f64>; 7]) {
+        let place = match self.step {
+            0 => (at, self.added),
+            step => (at - at.rem_euclid(step), 0),
+        };
+        self.added += 1;
+        self.means.entry(place).or_default().add(numbers);
+        // What is beyond the first stays beyond them, whatever comes.
+        if self.means.len() > MOST {
+            self.means.pop_last();
+        }
+    }
 }
 
 /// Of each number the mean of the samples that have it.
-fn mean(samples: &[(i64, Sample)]) -> Sample {
-    let of = |number: fn(&Sample) -> Option<f64>| {
-        let numbers = || samples.iter().filter_map(|(_, sample)| number(sample));
-        let mean = numbers().sum::<f64>() / numbers().count() as f64;
-        Some(mean).filter(|mean| mean.is_finite())
-    };
-    Sample {
-        cpu_utilization: of(|sample| sample.cpu_utilization),
-        load_average: of(|sample| sample.load_average),
-        temperature: of(|sample| sample.temperature),
-        disk_used_percent: of(|sample| sample.disk_used_percent),
-        speed: of(|sample| sample.speed),
-        latitude: of(|sample| sample.latitude),
-        longitude: of(|sample| sample.longitude),
+#[derive(Default)]
+struct Mean([(f64, u32); 7]);
+
+impl Mean {
+    fn add(&mut self, numbers: [Option<f64>; 7]) {
+        for ((sum, count), number) in self.0.iter_mut().zip(numbers) {
+            *sum += number.unwrap_or_default();
+            *count += u32::from(number.is_some());
+        }
+    }
+
+    fn sample(self) -> Sample {
+        Sample::of(self.0.map(|(sum, count)| Some(sum / f64::from(count)).filter(|mean| mean.is_finite())))
     }
 }
 

@@ -15,7 +15,7 @@ use super::fault::{Result, StoreError};
 
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 #[cfg(feature = "mysql")]
-const MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
+pub(super) const MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -271,12 +271,8 @@ fn follows(
 }
 
 fn status_row(record: &StatusRecord) -> Vec<Value> {
-    let Sample { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude } =
-        record.sample;
-    let numbers = [cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude];
     let times = [record.key_id.0, millis(record.reported_at), millis(record.received_at)].map(Value::from);
-    // A NaN is no number to any database.
-    times.into_iter().chain(numbers.map(|number| Value::Real(number.filter(|n| n.is_finite())))).collect()
+    times.into_iter().chain(record.sample.numbers().map(Value::Real)).collect()
 }
 
 fn report_row(key: KeyId, newest: Option<&StatusRecord>, run: Option<&Run>, samples: String) -> Vec<Value> {

@@ -116,8 +116,8 @@ impl<T: Known> Columns<T> {
         self.write(db, rows, &clause)
     }
 
-    /// Makes rows that are there the same as these, or merges them; one that is not there yet is inserted. `U`: how the statement is
-    /// found again.
+    /// Makes rows that are there the same as these, or merges them; one that is not there yet is inserted. `U`: how the
+    /// statement is found again.
     pub(super) fn update<U: Known>(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
         match db {
             // Looks for the row by its key and changes it in place: an upsert would first have all of a new row ready.

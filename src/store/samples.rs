@@ -4,6 +4,7 @@
 //! in the row that changes with every report anyway, and move to a block when there are enough of them.
 
 use std::fmt::Display;
+use std::io::Write as _;
 
 use diesel::prelude::*;
 
@@ -30,24 +31,23 @@ const BLOCKS: Columns<InsertBlock> = Columns::new("sample_blocks", &[], &["key_i
 /// A sample's time, and its line with the end of the line.
 pub(super) type Line<'a> = (i64, &'a str);
 
-type Number = Option<f64>;
-type Row = (i64, Number, Number, Number, Number, Number, Number, Number);
-
-/// Adds a sample's line. What is no number is written as nothing.
+/// Adds a sample's line.
 pub(super) fn add_line(block: &mut Vec<u8>, at: i64, sample: &Sample) -> Outcome<()> {
-    let Sample { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude } = *sample;
-    let row: Row = (at, cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude);
-    serde_json::to_writer(&mut *block, &row).map_err(Fault::corrupt)?;
-    block.push(b'\n');
+    write!(block, "[{at}").map_err(Fault::corrupt)?;
+    for number in sample.numbers() {
+        block.push(b',');
+        serde_json::to_writer(&mut *block, &number).map_err(Fault::corrupt)?;
+    }
+    block.extend_from_slice(b"]\n");
     Ok(())
 }
 
-/// The samples of a block, in the order in which they were written.
-pub(super) fn samples(block: &str) -> impl Iterator<Item = (i64, Sample)> {
+/// The samples of a block, in the order in which they were written, as rows of their numbers.
+pub(super) fn samples(block: &str) -> impl Iterator<Item = (i64, [Option<f64>; 7])> {
     lines(block).filter_map(|(at, line)| {
-        let row: Row = serde_json::from_str(line).inspect_err(|error| unreadable(line, error)).ok()?;
-        let (_, cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude) = row;
-        Some((at, Sample { cpu_utilization, load_average, temperature, disk_used_percent, speed, latitude, longitude }))
+        let row: [Option<f64>; 8] = serde_json::from_str(line).inspect_err(|error| unreadable(line, error)).ok()?;
+        let [_, numbers @ ..] = row;
+        Some((at, numbers))
     })
 }
 

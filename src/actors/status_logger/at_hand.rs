@@ -1,7 +1,7 @@
 //! What the database has of devices that reported lately, so that it need not be read for each report. It is ahead of
 //! the database by the groups that are being written, and forgotten when one of them fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::actors::intake::Queued;
@@ -39,6 +39,15 @@ impl AtHand {
         self.runs.get(&key)?.iter().find_map(|(name, numbers)| (name == run).then_some(numbers))
     }
 
+    fn numbers_mut(&mut self, key: KeyId, run: &BootId) -> &mut SeqSet {
+        let runs = self.runs.entry(key).or_insert_with(|| Vec::with_capacity(1));
+        let place = runs.iter().position(|(name, _)| name == run).unwrap_or_else(|| {
+            runs.push((run.clone(), SeqSet::default()));
+            runs.len() - 1
+        });
+        &mut runs[place].1
+    }
+
     /// Reads how much of the group's runs is stored, where that is not at hand.
     pub async fn load(&mut self, store: &Store, group: &[Queued]) -> Result<(), StoreError> {
         if self.runs.len() > DEVICES_AT_HAND {
@@ -61,43 +70,31 @@ impl AtHand {
         }
         let mut stored = store.runs(wanted.clone()).await?;
         for (key, run) in wanted {
-            let numbers = stored.remove(&(key, run.clone())).unwrap_or_default();
-            self.runs.entry(key).or_insert_with(|| Vec::with_capacity(1)).push((run, numbers));
+            *self.numbers_mut(key, &run) = stored.remove(&(key, run.clone())).unwrap_or_default();
         }
         Ok(())
     }
 
     /// What of a group is new, and its runs as they are with it. From then on its reports are not new: when they are not
-    /// written, all that is at hand must be forgotten.
+    /// written, all that is at hand must be forgotten. The group's runs have been loaded.
     pub fn batch(&mut self, group: &[Queued]) -> RecordBatch {
         let mut reports = Vec::with_capacity(group.len());
-        let mut changed: HashMap<(KeyId, &BootId), usize> = HashMap::with_capacity(group.len());
+        let (mut changed, mut seen) = (Vec::with_capacity(group.len()), HashSet::with_capacity(group.len()));
         for Queued { pending, .. } in group {
-            let key = pending.record.key_id;
+            let (key, run) = (pending.record.key_id, &pending.run);
             let is_new = pending.seq.is_none_or(|seq| {
-                let next = changed.len();
-                changed.entry((key, &pending.run)).or_insert(next);
-                let runs = self.runs.entry(key).or_insert_with(|| Vec::with_capacity(1));
-                match runs.iter_mut().find(|(name, _)| *name == pending.run) {
-                    Some((_, numbers)) => numbers.insert(seq),
-                    None => {
-                        runs.push((pending.run.clone(), SeqSet::default()));
-                        runs.last_mut().is_some_and(|(_, numbers)| numbers.insert(seq))
-                    }
+                if seen.insert((key, run)) {
+                    changed.push((key, run));
                 }
+                self.numbers_mut(key, run).insert(seq)
             });
             if is_new {
                 reports.push(pending.record.clone());
             }
         }
-        let mut runs: Vec<(usize, (KeyId, BootId, SeqSet))> = Vec::with_capacity(changed.len());
-        for ((key, run), place) in changed {
-            let numbers = self.numbers(key, run).cloned().unwrap_or_default();
-            runs.push((place, (key, run.clone(), numbers)));
-        }
-        runs.sort_unstable_by_key(|(place, _)| *place);
-        let runs = runs.into_iter().map(|(_, run)| run).collect();
-        RecordBatch { reports, runs: Arc::new(runs), ..RecordBatch::default() }
+        let now =
+            |(key, run): (KeyId, &BootId)| (key, run.clone(), self.numbers(key, run).cloned().unwrap_or_default());
+        RecordBatch { reports, runs: Arc::new(changed.into_iter().map(now).collect()), ..RecordBatch::default() }
     }
 
     /// What the database has of the devices of these reports.

@@ -206,10 +206,12 @@ fn a_kill_while_compressing_leaves_every_line_once() {
         std::io::copy(&mut flate2::read::GzDecoder::new(compressed), &mut text).unwrap();
         fs::write(&plain, text).unwrap();
     }
-    fs::write(dir.path().join("status-2026-11-22.1.log.gz.tmp"), "half").unwrap();
+    // Of a file that is not compressed again.
+    fs::write(dir.path().join("status-2026-11-21.0.log.gz.tmp"), "half").unwrap();
     assert_eq!(shown(dir.path(), 1).len(), 6, "both forms are there");
-    let (_log, recovery) = open(dir.path(), small(), position.as_ref());
+    let (mut log, recovery) = open(dir.path(), small(), position.as_ref());
     assert_eq!(recovery, Recovery::Clean);
+    log.finish_compressing();
     assert_eq!(shown(dir.path(), 1).len(), 6);
     assert!(names(dir.path()).iter().all(|name| !name.ends_with(".tmp")));
 }

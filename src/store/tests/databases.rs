@@ -204,43 +204,62 @@ fn every_migration_of_mariadb_may_come_twice() {
 
 #[test]
 fn what_was_reported_is_the_same_behind_the_steps_that_put_it_elsewhere() {
-    use diesel_migrations::MigrationHarness as _;
     on_sqlite(|store, path| async move {
-        let key = joined(&store, "t-1", &[("app1", "1.0")], 0).await;
-        let run = BootId::new("run").unwrap();
-        let set = |last| {
-            (1..=last).fold(SeqSet::default(), |mut set, n| {
-                set.insert(n);
-                set
-            })
-        };
-        // More than fit beside the report: some are in a block.
-        for n in 1..=30 {
-            let (reports, runs) =
-                (vec![record(key, n, n as f64 / 3.0)], vec![(key, run.clone(), set(n as u64))].into());
-            store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
-        }
-        let device = store.device(&id("t-1")).await.unwrap().unwrap();
-        let history = store.history(key, at(0), at(100), 0).await.unwrap();
-        assert_eq!(history.len(), 30);
-        store.close();
-        let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
-        for step in ["20261127000002", "20261127000001", "20261126000001"] {
-            let undone = connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap();
-            assert_eq!(undone.to_string(), step, "a step that this is about");
-        }
-        drop(connection);
-        let store = open(&sqlite_url(&path)).unwrap();
-        assert_eq!(store.device(&id("t-1")).await.unwrap().unwrap(), device);
-        assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap(), history);
-        let wanted = (key, run.clone());
-        assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(30));
-        let (reports, runs) = (vec![record(key, 31, 2.5)], vec![(key, run, set(31))].into());
-        store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
-        assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap().len(), 31);
-        assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(31));
-        store.close();
+        is_the_same_there_and_back(store, &sqlite_url(&path), || {
+            use diesel_migrations::MigrationHarness as _;
+            let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+            [(); 3].map(|()| connection.revert_last_migration(crate::store::migrate::SQLITE).unwrap().to_string())
+        })
+        .await;
     });
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn what_was_reported_on_mariadb_is_the_same_behind_the_steps_that_put_it_elsewhere() {
+    let database = match mariadb::fresh() {
+        Ok(database) => database,
+        Err(why) => return println!("not run on MariaDB: {why}"),
+    };
+    run(is_the_same_there_and_back(open(&database.url).unwrap(), &database.url, || {
+        use diesel_migrations::MigrationHarness as _;
+        let mut connection = diesel::mysql::MysqlConnection::establish(&database.url).unwrap();
+        [(); 6].map(|()| connection.revert_last_migration(crate::store::migrate::MYSQL).unwrap().to_string())
+    }));
+}
+
+/// `undo` takes the newest steps back, and says which.
+async fn is_the_same_there_and_back<const N: usize>(store: Store, url: &str, undo: impl FnOnce() -> [String; N]) {
+    let key = joined(&store, "t-1", &[("app1", "1.0")], 0).await;
+    let run = BootId::new("run").unwrap();
+    let set = |last| {
+        (1..=last).fold(SeqSet::default(), |mut set, n| {
+            set.insert(n);
+            set
+        })
+    };
+    // More than fit beside the report: some are in a block.
+    for n in 1..=30 {
+        let (reports, runs) = (vec![record(key, n, n as f64 / 3.0)], vec![(key, run.clone(), set(n as u64))].into());
+        store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+    }
+    let device = store.device(&id("t-1")).await.unwrap().unwrap();
+    let history = store.history(key, at(0), at(100), 0).await.unwrap();
+    assert_eq!(history.len(), 30);
+    store.close();
+    let undone = undo();
+    // A step that comes later must be taken back as well.
+    assert!(undone.contains(&"20261127000001".to_owned()), "{undone:?}");
+    let store = open(url).unwrap();
+    assert_eq!(store.device(&id("t-1")).await.unwrap().unwrap(), device);
+    assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap(), history);
+    let wanted = (key, run.clone());
+    assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(30));
+    let (reports, runs) = (vec![record(key, 31, 2.5)], vec![(key, run, set(31))].into());
+    store.record(RecordBatch { reports, runs, ..RecordBatch::default() }).await.unwrap();
+    assert_eq!(store.history(key, at(0), at(100), 0).await.unwrap().len(), 31);
+    assert_eq!(store.runs(vec![wanted.clone()]).await.unwrap()[&wanted], set(31));
+    store.close();
 }
 
 #[test]

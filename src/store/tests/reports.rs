@@ -229,3 +229,19 @@ fn samples_are_the_same_beside_the_report_and_in_blocks() {
         assert_eq!((within.len(), within[0].0, within[19].0), (20, at(40), at(49)));
     });
 }
+
+#[test]
+fn of_a_long_history_the_first_part_is_told() {
+    on_each_database(|store| async move {
+        let key = joined(&store, "t-1", &[], 0).await;
+        // The last come first.
+        let reports = (0..6000).rev().map(|n| record(key, n, 1.0)).collect();
+        record_all(&store, reports).await;
+        let first: Vec<Timestamp> = (0..5000).map(at).collect();
+        // As they are, and averaged over steps of a second, which has one each.
+        for step in [0, 1] {
+            let told = store.history(key, at(0), at(9999), step).await.unwrap();
+            assert_eq!(told.iter().map(|(time, _)| *time).collect::<Vec<_>>(), first, "{step}");
+        }
+    });
+}
