@@ -22,6 +22,7 @@ mod way_back;
 mod writer;
 
 mod accounts;
+mod alike;
 mod attention;
 mod audit;
 mod bearers;

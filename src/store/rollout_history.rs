@@ -1,10 +1,12 @@
 //! What became of rollouts: every change of an assignment's state, and what failed on a device too often.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
+use super::alike::alike;
 use super::connection::Db;
 use super::cursor::{self, BadCursor, Page};
 use super::dialect::{Sql, Value};
@@ -207,7 +209,7 @@ impl StrikeRow {
 
 /// Appends changes of assignments whose devices are `known`, or were known before.
 pub(super) fn append(db: &mut Db, moved: &[Transition], known: &HashSet<i64>) -> Outcome<()> {
-    let row = |t: &Transition| -> Vec<Value> {
+    let row = |(_, t): (u32, &Transition)| -> Vec<Value> {
         vec![
             t.rollout.0.into(),
             t.key_id.0.into(),
@@ -217,10 +219,24 @@ pub(super) fn append(db: &mut Db, moved: &[Transition], known: &HashSet<i64>) ->
             millis(t.at).into(),
         ]
     };
-    let mut kept: Vec<&Transition> = moved.iter().filter(|t| known.contains(&t.key_id.0)).collect();
-    // In the order of an index; those of one device stay in the order in which they happened.
-    kept.sort_by_key(|t| t.key_id);
-    Ok(HISTORY.insert(db, kept.into_iter().map(row).collect())?)
+    // First what happened first to each device, then what happened second, and so on: those of one device stay in the
+    // order in which they happened.
+    let mut before: HashMap<KeyId, u32> = HashMap::new();
+    let mut number = |key_id| {
+        let before = before.entry(key_id).or_default();
+        *before += 1;
+        *before
+    };
+    let kept = moved.iter().filter(|t| known.contains(&t.key_id.0));
+    let mut kept: Vec<(u32, &Transition)> = kept.map(|t| (number(t.key_id), t)).collect();
+    // In the order of an index.
+    kept.sort_by_key(|(number, t)| (*number, t.key_id));
+    Ok(HISTORY.insert_alike(db, alike(kept, |(_, t)| t.key_id, all_but_device, row))?)
+}
+
+fn all_but_device((number, moved): (u32, &Transition)) -> impl Eq + Hash {
+    let Transition { rollout, key_id: _, module, to, reason, at } = moved;
+    (number, rollout, module, to, reason, at)
 }
 
 /// Writes down what failed for good.

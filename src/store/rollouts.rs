@@ -1,10 +1,12 @@
 //! Rollouts as they are written: created whole, then saved change by change before anything is said to a device.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use super::alike::alike;
 use super::connection::Db;
 use super::devices::in_chunks;
 use super::dialect::{CHUNK, Value, last_id};
@@ -204,9 +206,15 @@ fn save_assignments(db: &mut Db, id: Option<RolloutId>, assignments: &[Assignmen
     let mut kept: Vec<&Assignment> = assignments.iter().filter(|row| known.contains(&row.key_id.0)).collect();
     // In the order of the table's keys: each row then goes beside the one before it.
     kept.sort_by_key(|row| (row.rollout, row.key_id, &row.module));
-    let rows = kept.into_iter().map(|assignment| row(id.unwrap_or(assignment.rollout), assignment)).collect();
-    ASSIGNMENTS.upsert(db, rows)?;
+    let row = |assignment: &Assignment| row(id.unwrap_or(assignment.rollout), assignment);
+    ASSIGNMENTS.upsert_alike(db, alike(kept, |assignment| assignment.key_id, all_but_device, row))?;
     Ok(known)
+}
+
+fn all_but_device(assignment: &Assignment) -> impl Eq + Hash {
+    let Assignment { rollout, key_id: _, module, from, to, state, reason, .. } = assignment;
+    let Assignment { stage, attempts, until, seen_since, updated_at, .. } = assignment;
+    ((rollout, module, from, to, state, reason), (stage, attempts, until, seen_since, updated_at))
 }
 
 fn row(rollout: RolloutId, assignment: &Assignment) -> Vec<Value> {

@@ -100,7 +100,13 @@ impl<T: Known> Columns<T> {
 
     /// Inserts rows, or where the key exists makes that row the same.
     pub(super) fn upsert(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
-        let clause = match db {
+        let clause = self.or_the_same(db);
+        self.write(db, rows, &clause)
+    }
+
+    /// What is said behind an `INSERT` for rows that exist.
+    pub(super) fn or_the_same(&self, db: &Db) -> String {
+        match db {
             Db::Sqlite(_) => {
                 let new = |c| self.set_to(c, &format!("excluded.{c}"), false).concat();
                 let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = {}", new(c))).collect();
@@ -112,8 +118,17 @@ impl<T: Known> Columns<T> {
                 let set: Vec<String> = self.rest.iter().map(|c| format!("{c} = {}", new(c))).collect();
                 format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
             }
-        };
-        self.write(db, rows, &clause)
+        }
+    }
+
+    /// The key's columns, then the rest.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.key.iter().chain(self.rest).copied()
+    }
+
+    /// What an `INSERT` begins with.
+    pub(super) fn head(&self) -> String {
+        format!("INSERT INTO {} ({}) ", self.table, self.all().collect::<Vec<_>>().join(", "))
     }
 
     /// Makes rows that are there the same as these, or merges them; one that is not there yet is inserted. `U`: how the
@@ -135,10 +150,10 @@ impl<T: Known> Columns<T> {
         }
     }
 
-    fn write(&self, db: &mut Db, rows: Vec<Vec<Value>>, clause: &str) -> QueryResult<()> {
+    /// Inserts rows, with a clause for those that exist.
+    pub(super) fn write(&self, db: &mut Db, rows: Vec<Vec<Value>>, clause: &str) -> QueryResult<()> {
         let width = self.key.len() + self.rest.len();
-        let columns: Vec<&str> = self.key.iter().chain(self.rest).copied().collect();
-        let head = format!("INSERT INTO {} ({}) VALUES ", self.table, columns.join(", "));
+        let head = self.head() + "VALUES ";
         let mut rest = rows.as_slice();
         while !rest.is_empty() {
             let (rows, others) = rest.split_at(at_once(db, rest, width));
@@ -208,7 +223,7 @@ impl<T: Known> QueryId for Insert<'_, T> {
 impl<C: Connection, T> RunQueryDsl<C> for Insert<'_, T> {}
 
 /// Binds a value where the text has come to.
-fn bind<'b, DB: Binds>(out: &mut AstPass<'_, 'b, DB>, value: &'b Value) -> QueryResult<()>
+pub(super) fn bind<'b, DB: Binds>(out: &mut AstPass<'_, 'b, DB>, value: &'b Value) -> QueryResult<()>
 where
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     Option<f64>: ToSql<Nullable<Double>, DB>,
@@ -226,7 +241,10 @@ where
 }
 
 /// A database that has every type of [`Value`].
-trait Binds: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool> {}
+pub(super) trait Binds:
+    Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>
+{
+}
 
 impl<DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>> Binds for DB {}
 

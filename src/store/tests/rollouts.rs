@@ -227,6 +227,51 @@ fn modules_are_counted_by_version_newest_first() {
     });
 }
 
+/// Nine of ten alike, as when a fleet is asked, and one that is not.
+#[test]
+fn what_many_devices_have_in_common_is_written_for_each_of_them_in_its_order() {
+    on_each_database(|store| async move {
+        let mut keys = Vec::new();
+        for n in 0..10 {
+            keys.push(joined(&store, &format!("t-{n}"), &[("app1", "1"), ("app2", "1")], 0).await);
+        }
+        let (one, two) = (added(&store, "app1", "2").await, added(&store, "app2", "2").await);
+        let mut new = new_rollout(&[&one, &two], &keys);
+        new.assignments[2].from = Some(Version::new("0.9").unwrap());
+        let id = store.create_rollout(new.clone()).await.unwrap();
+        let stored = || async { sorted(store.open_rollout(id).await.unwrap().unwrap().rows) };
+        let mut wanted = new.assignments;
+        wanted.iter_mut().for_each(|row| row.rollout = id);
+        assert_eq!(stored().await, sorted(wanted.clone()));
+
+        for row in &mut wanted {
+            (row.state, row.until) = (AssignmentState::Offered, Some(at(70)));
+        }
+        (wanted[5].attempts, wanted[5].reason) = (2, Some("asked_again".to_owned()));
+        // Some go on at once, the first has been asked before, and one has gone for good.
+        let mut moved: Vec<Transition> = wanted.iter().skip(1).map(Transition::into).collect();
+        let further =
+            |row: &Assignment| Transition { to: AssignmentState::Downloading, at: at(80), ..Transition::into(row) };
+        moved.extend(wanted.iter().step_by(2).take(7).map(further));
+        moved.push(Transition { key_id: KeyId(999), ..moved[1].clone() });
+        let mut assignments = wanted.clone();
+        assignments.push(Assignment { key_id: KeyId(999), ..wanted[1].clone() });
+        let changes = RolloutChanges { assignments, transitions: moved.clone(), ..RolloutChanges::default() };
+        store.save_rollouts(changes).await.unwrap();
+        assert_eq!(stored().await, sorted(wanted));
+        for key in keys {
+            let of_device: Vec<Transition> = moved.iter().filter(|t| t.key_id == key).cloned().collect();
+            assert_eq!(store.assignment_history(key, Some(id)).await.unwrap(), of_device);
+        }
+        assert!(store.assignment_history(KeyId(999), None).await.unwrap().is_empty());
+    });
+}
+
+fn sorted(mut rows: Vec<Assignment>) -> Vec<Assignment> {
+    rows.sort_by(|a, b| (a.key_id, &a.module).cmp(&(b.key_id, &b.module)));
+    rows
+}
+
 fn strike(key_id: KeyId, module: &ModuleName, failures: u32) -> Strike {
     let version = Version::new("2").unwrap();
     Strike { key_id, module: module.clone(), version, failures, rollout: RolloutId(1), reason: None, at: at(60) }
