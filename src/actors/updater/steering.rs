@@ -93,16 +93,19 @@ impl Handler<Start> for UpdaterActor {
         } else {
             let (store, now) = (self.store.clone(), self.clock.now());
             let approval = self.approval;
-            let written = async move { prepare::write_down(&store, request, now, approval).await };
-            // Nothing else is handled until it is written down: of two admins who press at once, the second is told.
-            ctx.wait(written.into_actor(self).map(|written, updater, ctx| {
-                let (answered, ready) = match written {
+            let written = async move {
+                let (answered, ready) = match prepare::write_down(&store, request, now, approval).await {
                     Ok(ready) => (Ok(ready.open.rollout.id), Some(ready)),
                     Err(error) => (Err(error), None),
                 };
                 // It is on disk: who asked does not wait for what it begins with. They may have gone; the rollout
                 // goes on all the same.
                 let _ = answer.send(answered);
+                tokio::task::yield_now().await;
+                ready
+            };
+            // Nothing else is handled until it is written down: of two admins who press at once, the second is told.
+            ctx.wait(written.into_actor(self).map(|ready, updater, ctx| {
                 if let Some(ready) = ready {
                     updater.begin(ready, ctx);
                 }
