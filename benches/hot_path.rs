@@ -48,6 +48,8 @@ fn session() -> Session {
     let limits = SessionLimits {
         hello: TimeDelta::seconds(10),
         dead_after: TimeDelta::seconds(75),
+        ping: TimeDelta::seconds(25),
+        report: TimeDelta::seconds(30),
         messages_per_s: 10,
         messages_burst: 60,
     };

@@ -69,7 +69,6 @@ pub(super) struct Links {
     pub counts: Counts,
     pub clock: Clock,
     pub limits: SessionLimits,
-    pub ping: TimeDelta,
     pub report_interval_s: u32,
 }
 
@@ -104,10 +103,11 @@ impl Links {
             limits: SessionLimits {
                 hello: seconds(limits.hello_s),
                 dead_after: seconds(limits.dead_after_s),
+                ping: seconds(limits.ping_s),
+                report: seconds(config.report_interval_s),
                 messages_per_s: limits.messages_per_s,
                 messages_burst: limits.messages_burst,
             },
-            ping: seconds(limits.ping_s),
             report_interval_s: config.report_interval_s,
         }
     }
@@ -136,7 +136,6 @@ pub struct DeviceActor {
     /// When that was, by the device's own clock.
     told_at: Option<Timestamp>,
     acks: Acks,
-    pinged: Timestamp,
     /// When deadlines are looked at next.
     tick_at: Timestamp,
     ticking: Option<SpawnHandle>,
@@ -180,7 +179,6 @@ pub(super) fn connect(links: Arc<Links>, auth: DeviceAuth, place: Place, request
         sets: false,
         told_at: None,
         acks: Acks::by(links.posts.here()),
-        pinged: now,
         tick_at: now,
         ticking: None,
         unread: 0,
@@ -327,8 +325,9 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for DeviceActor {
 /// Reports that have got on disk.
 impl StreamHandler<Vec<(BootId, u64)>> for DeviceActor {
     fn handle(&mut self, reports: Vec<(BootId, u64)>, ctx: &mut Ctx) {
+        let now = self.links.clock.steady();
         for (run, seq) in reports {
-            self.session.stored(run, seq);
+            self.session.stored(now, run, seq);
         }
         self.carry_out(ctx);
     }

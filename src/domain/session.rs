@@ -3,12 +3,14 @@
 //! Owns what was said so far: who the device is, what it was asked, which package is on its way. Decides what each
 //! message means; whoever owns the socket carries the [`SessionEffect`]s out in order.
 
+mod pings;
 mod sending;
 
 use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 
+use self::pings::Pings;
 use super::transfer::{Sendable, Transfer};
 use super::{
     Answer, BootId, DeviceId, Doing, ModuleName, Modules, OfferSpeech, Pace, Release, Report, RolloutId, Timestamp,
@@ -46,6 +48,8 @@ pub enum SessionEffect {
     Progress { module: ModuleName, received: u64, size: u64 },
     /// The message was not taken.
     Refuse(Fault),
+    /// Ask for a sign of life.
+    Ping,
     /// End the connection.
     Close(CloseCause),
 }
@@ -78,6 +82,10 @@ pub enum CloseCause {
 pub struct SessionLimits {
     pub hello: TimeDelta,
     pub dead_after: TimeDelta,
+    /// Between two pings.
+    pub ping: TimeDelta,
+    /// Between two reports.
+    pub report: TimeDelta,
     /// Messages of a device a second, and at once.
     pub messages_per_s: u32,
     pub messages_burst: u32,
@@ -113,6 +121,7 @@ pub struct Session {
     limits: SessionLimits,
     opened: Timestamp,
     heard: Timestamp,
+    pings: Pings,
     device: Option<DeviceId>,
     bad: VecDeque<Timestamp>,
     /// Hellos, and since when they are counted.
@@ -135,6 +144,7 @@ impl Session {
             limits,
             opened: now,
             heard: now,
+            pings: Pings::new(limits, now),
             device: None,
             bad: VecDeque::new(),
             hellos: (0, now),
@@ -163,10 +173,10 @@ impl Session {
         self.heard = now;
     }
 
-    /// When it is taken for gone, if nothing comes until then.
+    /// When the link is to be looked at next, if nothing comes until then: the device is pinged, or taken for gone.
     #[must_use]
-    pub fn silent_at(&self) -> Timestamp {
-        self.heard + self.limits.dead_after
+    pub fn next_look(&self) -> Timestamp {
+        self.pings.next().min(self.heard + self.limits.dead_after)
     }
 
     /// A message came, whatever it says.
@@ -227,7 +237,8 @@ impl Session {
     }
 
     /// Reports of this run up to here are on disk.
-    pub fn stored(&mut self, run: BootId, seq: u64) {
+    pub fn stored(&mut self, now: Timestamp, run: BootId, seq: u64) {
+        self.pings.acknowledged(now);
         self.out.push(SessionEffect::Ack { run, seq });
     }
 
@@ -259,6 +270,8 @@ impl Session {
             self.out.push(SessionEffect::Close(CloseCause::NoHello));
         } else if now - self.heard >= self.limits.dead_after {
             self.out.push(SessionEffect::Close(CloseCause::Silent));
+        } else if self.pings.is_due(now) {
+            self.out.push(SessionEffect::Ping);
         }
         self.wait_no_longer(now);
         self.end_a_crawl(now);

@@ -67,6 +67,7 @@ impl DeviceActor {
                     self.pusher.moved(&self.links, key_id, module, received, size);
                 }
             }
+            SessionEffect::Ping => ctx.ping(b""),
             SessionEffect::Close(cause) => {
                 let (code, reason) = wire::close_of(cause);
                 self.close(code, reason, ctx);

@@ -1,4 +1,4 @@
-//! The deadlines of a connection: when the next ping is due, and when its device is taken for gone.
+//! When the deadlines of a connection are looked at.
 
 use actix::prelude::*;
 use chrono::TimeDelta;
@@ -27,7 +27,7 @@ impl DeviceActor {
     pub(super) fn tick_later(&mut self, ctx: &mut Ctx) {
         let now = self.links.clock.steady();
         let pause = match self.session.is_quiet() {
-            true => ((self.pinged + self.links.ping).min(self.session.silent_at()) - now).max(TICK),
+            true => (self.session.next_look() - now).max(TICK),
             false => TICK,
         };
         self.tick_at = together(now + pause);
@@ -61,10 +61,6 @@ impl DeviceActor {
         self.watch_turn(now);
         if !is_late {
             self.session.tick(now);
-        }
-        if now - self.pinged >= self.links.ping {
-            self.pinged = now;
-            ctx.ping(b"");
         }
         self.carry_out(ctx);
         self.pump(ctx);

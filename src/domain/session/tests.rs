@@ -53,6 +53,9 @@ fn fresh() -> Session {
     let limits = SessionLimits {
         hello: TimeDelta::seconds(10),
         dead_after: TimeDelta::seconds(75),
+        // Pings have tests of their own.
+        ping: TimeDelta::days(1),
+        report: TimeDelta::seconds(30),
         messages_per_s: 10,
         messages_burst: 60,
     };
