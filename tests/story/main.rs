@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use fleetward::cli::simulate::Swarm;
+use fleetward::cli::simulate::{Swarm, SwarmSettings};
 use server::{Server, eventually};
 
 const OFTEN: Duration = Duration::from_millis(200);
@@ -46,6 +46,20 @@ fn logged(server: &Server) -> BTreeMap<String, u32> {
         }
     }
     lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_that_start_together_report_when_the_last_is_in() {
+    let server = Server::start(&[]);
+    let settings = SwarmSettings { closed_loop: true, start_together: true, connect_rate: 3.0, ..server.swarm(4) };
+    let swarm = Swarm::start(settings).unwrap();
+    eventually("each of them has been acknowledged", async || {
+        let summary = swarm.summary();
+        assert!(summary.reports_sent == 0 || swarm.is_whole(), "only {} are in", summary.welcomed);
+        (summary.reports_acked > 20).then_some(())
+    })
+    .await;
+    assert_eq!(swarm.stop().await.unwrap().errors, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

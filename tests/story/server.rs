@@ -102,13 +102,19 @@ impl Server {
 
     /// Simulated devices `sim-1`, `sim-2`, ... of this server, quick ones.
     pub fn devices(&self, count: u32, interval: Duration, ledger: Option<&Path>) -> Swarm {
-        let settings = SwarmSettings {
+        let (interval, ledger) = (Some(interval), ledger.map(Path::to_path_buf));
+        Swarm::start(SwarmSettings { interval, ledger, ..self.swarm(count) }).unwrap()
+    }
+
+    pub fn swarm(&self, count: u32) -> SwarmSettings {
+        SwarmSettings {
             url: device_url(&self.url()).unwrap(),
             token: Some(self.made("enrolment-token create")),
             devices: names("sim-", 1, count).unwrap(),
             modules: [("app1".parse().unwrap(), "1.0.0".parse().unwrap())].into_iter().collect(),
-            interval: Some(interval),
+            interval: None,
             closed_loop: false,
+            start_together: false,
             connect_rate: 1000.0,
             sources: Vec::new(),
             check_packages: true,
@@ -117,9 +123,8 @@ impl Server {
             longest_wait: None,
             seed: None,
             state: None,
-            ledger: ledger.map(Path::to_path_buf),
-        };
-        Swarm::start(settings).unwrap()
+            ledger: None,
+        }
     }
 
     /// How many assignments of a rollout are in a state, now.

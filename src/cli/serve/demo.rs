@@ -44,6 +44,7 @@ impl Demo {
             modules: modules()?,
             interval: None,
             closed_loop: false,
+            start_together: false,
             connect_rate: 100.0,
             sources: Vec::new(),
             check_packages: true,

@@ -39,6 +39,8 @@ pub(super) struct Link {
     report_at: Instant,
     install_at: Option<Instant>,
     source: Option<IpAddr>,
+    /// Whether it reports in a closed loop, and may by now.
+    loops: bool,
 }
 
 /// What a wait ended with.
@@ -46,6 +48,7 @@ enum Woken {
     Stopped,
     Timer,
     Passed,
+    Opened,
     Heard(bool),
 }
 
@@ -59,7 +62,8 @@ impl Link {
             false => Instant::now() + interval.mul_f64(chance.share()),
         };
         let backoff = Backoff::default();
-        Self { device, shared, stop, backoff, chance, interval, report_at, install_at: None, source }
+        let loops = shared.settings.closed_loop && *shared.open.borrow();
+        Self { device, shared, stop, backoff, chance, interval, report_at, install_at: None, source, loops }
     }
 
     /// Lives until the swarm stops.
@@ -118,7 +122,7 @@ impl Link {
             match woken {
                 Woken::Stopped => return true,
                 Woken::Timer => drop(self.timers()),
-                Woken::Passed | Woken::Heard(_) => return *self.stop.borrow(),
+                Woken::Passed | Woken::Opened | Woken::Heard(_) => return *self.stop.borrow(),
             }
         }
     }
@@ -151,6 +155,8 @@ impl Link {
     async fn talk(&mut self, mut socket: Socket) -> Option<Lost> {
         let mut stop = self.stop.clone();
         let mut stopped = pin!(stop.changed());
+        let mut open = self.shared.open.subscribe();
+        let mut opened = pin!(open.wait_for(|open| *open));
         let mut heard_at = Instant::now();
         let mut timer = pin!(sleep_until(self.next_timer().min(heard_at + SILENCE)));
         let mut effects = self.happens(Event::Opened);
@@ -176,8 +182,13 @@ impl Link {
                 }) => Woken::Heard(heard.is_ok()),
                 () = &mut timer => Woken::Timer,
                 _ = &mut stopped => Woken::Stopped,
+                _ = &mut opened, if !self.loops && self.shared.settings.closed_loop => Woken::Opened,
             };
             match woken {
+                Woken::Opened => {
+                    self.loops = true;
+                    effects = self.next_of_loop();
+                }
                 Woken::Stopped => {
                     // Polite, but not at any price.
                     let _ = timeout(Duration::from_secs(2), socket.close()).await;
@@ -203,10 +214,16 @@ impl Link {
         let was_welcomed = self.device.is_welcomed();
         effects.extend(self.happens(Event::Text(text)));
         if self.device.is_welcomed() && !was_welcomed {
-            self.shared.tally.welcome();
+            self.shared.welcome();
         }
-        if self.shared.settings.closed_loop && self.device.has_told_all() {
-            effects.extend(self.happens(Event::ReportDue));
+        effects.extend(self.next_of_loop());
+    }
+
+    /// A report, where it is time for one in a closed loop.
+    fn next_of_loop(&mut self) -> Vec<Effect> {
+        match self.loops && self.device.has_told_all() {
+            true => self.happens(Event::ReportDue),
+            false => Vec::new(),
         }
     }
 

@@ -55,6 +55,9 @@ pub(super) struct Simulate {
     /// Closed loop: a device's next report goes out when its last one is acknowledged
     #[arg(long, conflicts_with = "interval")]
     closed_loop: bool,
+    /// In a closed loop, the first reports go out when all devices are in
+    #[arg(long, requires = "closed_loop")]
+    start_together: bool,
     /// What a device runs at first; may be given several times [default: app1=1.0.0]
     #[arg(long = "module", value_name = "NAME=VERSION", value_parser = package)]
     modules: Vec<(ModuleName, Version)>,
@@ -161,6 +164,7 @@ impl Simulate {
             modules: modules.into_iter().collect(),
             interval: self.interval,
             closed_loop: self.closed_loop,
+            start_together: self.start_together,
             connect_rate: self.connect_rate,
             sources: sources(self.sources, &server, self.devices),
             check_packages: !self.unchecked,

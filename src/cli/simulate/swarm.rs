@@ -31,6 +31,8 @@ pub struct SwarmSettings {
     pub interval: Option<Duration>,
     /// The next report goes out when the last is acknowledged, instead of at intervals.
     pub closed_loop: bool,
+    /// In a closed loop, whether the first reports go out when all devices are in.
+    pub start_together: bool,
     /// Devices that begin to connect in a second.
     pub connect_rate: f64,
     /// Own addresses to connect from, in turn; none: as the system likes.
@@ -61,9 +63,25 @@ pub(super) struct Shared {
     pub ledger: Ledger,
     pub tally: Tally,
     pub connecting: Semaphore,
+    /// Whether devices in a closed loop may report.
+    pub open: watch::Sender<bool>,
     pub clock: Clock,
     /// Makes this run's chances differ from the last one's, unless a seed is set.
     pub salt: u64,
+}
+
+impl Shared {
+    fn is_whole(&self) -> bool {
+        self.tally.welcomed() >= self.settings.devices.len() as u64
+    }
+
+    /// A device was let in.
+    pub fn welcome(&self) {
+        self.tally.welcome();
+        if self.is_whole() {
+            self.open.send_if_modified(|open| !std::mem::replace(open, true));
+        }
+    }
 }
 
 /// Devices that run until they are stopped.
@@ -85,7 +103,8 @@ impl Swarm {
         let salt = settings.seed.unwrap_or_else(rand::random);
         let clock = Clock::system();
         let (tally, connecting) = (Tally::new(clock.now()), Semaphore::new(CONNECTING));
-        let shared = Arc::new(Shared { memory, ledger, tally, connecting, clock, salt, settings });
+        let open = watch::Sender::new(!settings.start_together);
+        let shared = Arc::new(Shared { memory, ledger, tally, connecting, open, clock, salt, settings });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (index, id) in shared.settings.devices.iter().enumerate() {
@@ -112,7 +131,7 @@ impl Swarm {
     /// Whether every device is connected and was welcomed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.shared.tally.welcomed() >= self.shared.settings.devices.len() as u64
+        self.shared.is_whole()
     }
 
     /// Forgets the times of acknowledgements so far, and counts from now on what is measured.
