@@ -39,9 +39,6 @@ use self::present::Present;
 /// How many hellos and goodbyes may wait here.
 const MAILBOX: usize = 16 * 1024;
 
-/// How long a connection whose mailbox is full has before it is told again that another one took over.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
-
 /// How long a write that failed waits before it is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use actix::dev::SendError;
 use actix::prelude::*;
 use tracing::{info, warn};
 
 use super::present::{Known, Present};
-use super::{
-    BUSY_PAUSE, CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice, Told, queued, restart,
-};
+use super::{CLONE_ALARM, Connected, Join, Joined, NotJoined, RegistryActor, Seat, ToDevice, Told, queued, restart};
 use crate::actors::FleetEvent;
 use crate::actors::counts::Count;
 use crate::actors::post::Post;
@@ -99,7 +96,7 @@ impl RegistryActor {
     fn take_in(&mut self, taken: Taken) -> Option<Arrival> {
         let Taken { key_id, session, name, tags, readings, device_id, hello: told, door, post } = taken;
         if self.connected.get(&key_id).is_some_and(|connected| connected.present.session > session) {
-            send_away(door);
+            post.send(door, replaced(), None);
             return None;
         }
         let modules = told.modules.clone();
@@ -114,7 +111,7 @@ impl RegistryActor {
                     take over from each other again and again");
                 self.raise_clone_alarm(key_id);
             }
-            send_away(before.door);
+            before.post.send(before.door, replaced(), None);
         }
         self.counts.set(Count::Connections, self.connected.len());
         self.tell_online(key_id, &present.device_id, true, Some(modules));
@@ -145,14 +142,7 @@ impl RegistryActor {
     }
 }
 
-/// Tells a connection that another one took over: again and again while its mailbox is full, so that it never goes on
-/// beside its successor.
-fn send_away(door: Recipient<ToDevice>) {
-    let close = ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() };
-    if let Err(SendError::Full(_)) = door.try_send(close) {
-        actix::spawn(async move {
-            tokio::time::sleep(BUSY_PAUSE).await;
-            send_away(door);
-        });
-    }
+/// Another connection took over.
+fn replaced() -> ToDevice {
+    ToDevice::Close { code: close::REPLACED, reason: "replaced".to_owned() }
 }
