@@ -60,8 +60,8 @@ impl<T: Known> Columns<T> {
     }
 
     fn write_alike(&self, db: &mut Db, rows: Vec<Alike>, clause: &str) -> QueryResult<()> {
-        let columns: Vec<&str> = self.all().collect();
-        let place = columns.iter().position(|column| *column == DEVICE).unwrap_or_default();
+        let no_device = || diesel::result::Error::QueryBuilderError("a table of devices is expected".into());
+        let place = self.all().position(|column| column == DEVICE).ok_or_else(no_device)?;
         let head = self.head();
         let mut one_by_one = Vec::new();
         for Alike { row, devices } in rows {
@@ -72,7 +72,7 @@ impl<T: Known> Columns<T> {
             }
             match db {
                 Db::Sqlite(connection) if at_once => {
-                    let devices = list(&devices);
+                    let devices = serde_json::json!(devices).to_string();
                     InsertAlike { head: &head, row: &row, place, devices, clause }.execute(connection)?;
                 }
                 _ => one_by_one.extend(devices.into_iter().map(|device| with(&row, place, device))),
@@ -89,18 +89,13 @@ fn with(row: &[Value], place: usize, device: i64) -> Vec<Value> {
     row
 }
 
-/// As a list of JSON.
-fn list(devices: &[i64]) -> String {
-    let numbers: Vec<String> = devices.iter().map(i64::to_string).collect();
-    format!("[{}]", numbers.join(","))
-}
-
 /// One `INSERT` of a row for each device of a list.
 struct InsertAlike<'a> {
     head: &'a str,
     row: &'a [Value],
     /// Where the row has its device.
     place: usize,
+    /// As a list of JSON.
     devices: String,
     clause: &'a str,
 }

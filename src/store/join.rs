@@ -54,7 +54,12 @@ pub enum JoinRefusal {
     AlreadyEnrolled,
 }
 
-statements!(UpsertModule, InsertChange);
+statements!(UpsertModule, InsertChange, Comes, Goes);
+
+/// A device comes: whether it is there, and since when.
+const THERE: Columns = Columns::new("devices", &["key_id"], &["online", "since"]);
+/// A device goes, where it is there.
+const GONE: Columns = Columns::new("devices", &["key_id", "online"], &["online", "since"]);
 
 const MODULES: Columns<UpsertModule> =
     Columns::new("device_modules", &["key_id", "module"], &["version", "previous", "since"]);
@@ -82,9 +87,8 @@ impl Store {
     /// The device went, and why.
     pub async fn leave(&self, key_id: KeyId, cause: ConnectionCause, now: Timestamp) -> Result<()> {
         self.write(move |db| {
-            let online = devices::table.filter(devices::key_id.eq(key_id.0)).filter(devices::online.eq(true));
-            let gone = (devices::online.eq(false), devices::since.eq(millis(now)));
-            if diesel::update(online).set(gone).execute(db)? > 0 {
+            let gone = [key_id.0.into(), true.into(), false.into(), millis(now).into()];
+            if GONE.change::<Goes>(db, &gone)? {
                 connections::append(db, key_id.0, false, cause, now)?;
             }
             Ok(())
@@ -169,8 +173,7 @@ fn welcome_back(db: &mut Db, row: &KnownRow, token: Option<&str>, request: &Join
         diesel::update(devices::table.find(row.key_id)).set(devices::sets.eq(request.sets)).execute(db)?;
     }
     if !row.online {
-        let here = (devices::online.eq(true), devices::since.eq(millis(request.now)));
-        diesel::update(devices::table.find(row.key_id)).set(here).execute(db)?;
+        THERE.change::<Comes>(db, &[row.key_id.into(), true.into(), millis(request.now).into()])?;
     }
     if let Some(hash) = token {
         let own = (devices::token_hash.eq(hash), devices::may_enrol_again.eq(false));

@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, Text};
-use diesel::sqlite::Sqlite;
 
 use super::connection::Db;
 use super::dialect::Value;
@@ -134,20 +133,29 @@ impl<T: Known> Columns<T> {
     /// Makes rows that are there the same as these, or merges them; one that is not there yet is inserted. `U`: how the
     /// statement is found again.
     pub(super) fn update<U: Known>(&self, db: &mut Db, rows: Vec<Vec<Value>>) -> QueryResult<()> {
-        match db {
-            // Looks for the row by its key and changes it in place: an upsert would first have all of a new row ready.
-            Db::Sqlite(connection) => {
-                let mut missing = Vec::new();
-                for row in rows {
-                    if (Update { columns: self, row: &row, known_by: PhantomData::<U> }).execute(connection)? == 0 {
-                        missing.push(row);
-                    }
-                }
-                if missing.is_empty() { Ok(()) } else { self.upsert(db, missing) }
-            }
-            #[cfg(feature = "mysql")]
-            Db::Mysql(_) => self.upsert(db, rows),
+        if !matches!(db, Db::Sqlite(_)) {
+            return self.upsert(db, rows);
         }
+        // Looks for the row by its key and changes it in place: an upsert would first have all of a new row ready.
+        let mut missing = Vec::new();
+        for row in rows {
+            if !self.change::<U>(db, &row)? {
+                missing.push(row);
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.upsert(db, missing) }
+    }
+
+    /// Changes the row with this key. Returns whether there is one. Diesel prepares its own updates anew each time.
+    pub(super) fn change<U: Known>(&self, db: &mut Db, row: &[Value]) -> QueryResult<bool> {
+        let is_mysql = !matches!(db, Db::Sqlite(_));
+        let update = Update { columns: self, row, is_mysql, known_by: PhantomData::<U> };
+        let changed = match db {
+            Db::Sqlite(connection) => update.execute(connection)?,
+            #[cfg(feature = "mysql")]
+            Db::Mysql(connection) => update.execute(connection)?,
+        };
+        Ok(changed > 0)
     }
 
     /// Inserts rows, with a clause for those that exist.
@@ -282,6 +290,7 @@ struct Update<'a, T, U> {
     columns: &'a Columns<T>,
     /// The key's values, then the rest's.
     row: &'a [Value],
+    is_mysql: bool,
     known_by: PhantomData<U>,
 }
 
@@ -292,8 +301,16 @@ impl<T: Known, U: Known> QueryId for Update<'_, T, U> {
 
 impl<C: Connection, T, U> RunQueryDsl<C> for Update<'_, T, U> {}
 
-impl<T: Known, U> QueryFragment<Sqlite> for Update<'_, T, U> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl<DB, T: Known, U> QueryFragment<DB> for Update<'_, T, U>
+where
+    DB: Binds,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    Option<f64>: ToSql<Nullable<Double>, DB>,
+    Option<String>: ToSql<Nullable<Text>, DB>,
+    str: ToSql<Text, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let Columns { table, key, rest, .. } = self.columns;
         let (of_key, of_rest) = self.row.split_at(key.len());
         out.push_sql("UPDATE ");
@@ -302,7 +319,7 @@ impl<T: Known, U> QueryFragment<Sqlite> for Update<'_, T, U> {
             out.push_sql(if index == 0 { " SET " } else { ", " });
             out.push_sql(column);
             out.push_sql(" = ");
-            for piece in self.columns.set_to(column, VALUE, false) {
+            for piece in self.columns.set_to(column, VALUE, self.is_mysql) {
                 match piece {
                     VALUE => bind(&mut out, value)?,
                     text => out.push_sql(text),
