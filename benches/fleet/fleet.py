@@ -59,7 +59,9 @@ def main():
     if results.exists() and (arguments.only or arguments.write_only):
         found = json.loads(results.read_text())
     if not arguments.write_only:
-        found.update(measured(arguments, sizes))
+        fresh = measured(arguments, sizes)
+        # How long all of it takes is said of the last time that all of it ran.
+        found = {**found, **fresh, "minutes": found.get("minutes", fresh["minutes"])} if arguments.only else fresh
         results.parent.mkdir(exist_ok=True)
         results.write_text(json.dumps(found, indent=1))
     docs = Path("target/fleet-quick") if arguments.quick else Path("docs")

@@ -70,6 +70,12 @@ def targets(found):
         False)
     value = fleet.get("p99_ms")
     row("... and acknowledged within 150 ms at p99", 150, value, f"{value or 0:.0f} ms", False)
+    one = fleet.get("one_process", {})
+    value = one.get("cores")
+    row(f"as many reports from {number(one.get('devices'))} devices, in one process: at most half a core", 0.5, value,
+        f"{value or 0:.2f} cores", False)
+    value = one.get("p99_ms")
+    row("... and acknowledged within 150 ms at p99", 150, value, f"{value or 0:.0f} ms", False)
     asked = part(found, "update-list").get("servers", {})
     value = asked.get("fleetward", {}).get("last_ms")
     row("`update_list` to 10,000 devices: the last has it within 300 ms", 300, value, f"{value or 0:.0f} ms", False)
@@ -135,19 +141,19 @@ def rollout_table(found):
 
 def fleet_table(found):
     of = part(found, "fleet")
-    rows = [["SQLite", of]] if of else []
+    rows = [["SQLite", x] for x in (of, of.get("one_process")) if x]
     rows += [[kind, x] for kind, several in part(found, "curve").get("found", {}).items() for x in several]
     if not rows:
         return []
     cells = [
-        [kind, number(x["devices"]), str(x["processes"]), number(x["reports_per_s"]), number(x["cores"], 3),
+        [kind, number(x["devices"]), number(x.get("interval_s", 30), 1), number(x["processes"]), number(x["reports_per_s"]), number(x["cores"], 3),
          number(x["p50_ms"], 1), number(x["p99_ms"], 1), number(x["max_ms"]), number(x["kb_each"], 1),
          number(x["errors"])]
         for kind, x in rows
     ]
-    head = ["database", "devices", "server processes", "reports/s", "cores", "acknowledged p50, ms", "p99", "longest",
+    head = ["database", "devices", "one report in, s", "server processes", "reports/s", "cores", "acknowledged p50, ms", "p99", "longest",
             "KB a device", "errors"]
-    return ["", "### A fleet at one report in 30 s", "", *table(head, cells)]
+    return ["", "### A fleet at its usual pace", "", *table(head, cells)]
 
 
 def write(found, docs, source):
