@@ -40,15 +40,7 @@ impl DeviceActor {
     fn carry_out_one(&mut self, effect: SessionEffect, ctx: &mut Ctx) {
         match effect {
             SessionEffect::Join { device_id, modules } => self.join(device_id, modules, ctx),
-            SessionEffect::Rejoin(modules) => {
-                if let Some((key_id, session)) = self.seat.as_ref().map(|seat| (seat.key_id, seat.session)) {
-                    let told = self.links.registry.send(Rejoin { key_id, session, hello: self.told(modules) });
-                    ctx.wait(told.into_actor(self).map(|_, device, ctx| {
-                        device.session.joined(None);
-                        device.carry_out(ctx);
-                    }));
-                }
-            }
+            SessionEffect::Rejoin(modules) => self.rejoin(modules, ctx),
             SessionEffect::Store(report) => self.store(*report, ctx),
             SessionEffect::Answered { module, version, answer } => {
                 self.tell(|key_id| FleetEvent::Answered { key_id, module, version, answer }, ctx);
@@ -141,6 +133,15 @@ impl DeviceActor {
             ctx.close(Some(close_frame(code, reason)));
             ctx.stop();
         }
+    }
+
+    fn rejoin(&mut self, modules: Modules, ctx: &mut Ctx) {
+        let Some((key_id, session)) = self.seat.as_ref().map(|seat| (seat.key_id, seat.session)) else { return };
+        let told = self.links.registry.send(Rejoin { key_id, session, hello: self.told(modules) });
+        ctx.wait(told.into_actor(self).map(|_, device, ctx| {
+            device.session.joined(None);
+            device.carry_out(ctx);
+        }));
     }
 
     fn join(&mut self, device_id: DeviceId, modules: Modules, ctx: &mut Ctx) {
