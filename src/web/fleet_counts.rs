@@ -36,6 +36,14 @@ pub struct Counted {
     pub rollouts: Vec<RolloutSummary>,
 }
 
+impl Counted {
+    /// How long ago the counting began.
+    #[must_use]
+    pub fn ago_ms(&self, state: &WebState) -> i64 {
+        (state.clock.now() - self.at).num_milliseconds().max(0)
+    }
+}
+
 /// One for all workers.
 #[derive(Debug, Default)]
 pub struct FleetCounts {

@@ -103,7 +103,7 @@ const onEvent = {
     }
     if (page === "fleet" ? line && event.reason : ours && (page !== "device" || event.key_id === own.device)) {
       // Of a reason, the page has the words.
-      refreshSoon(page !== "rollout" || Boolean(line && event.reason));
+      refreshSoon(Boolean(line && event.reason));
     }
   },
   transfer(event) {
@@ -138,15 +138,26 @@ const onEvent = {
 
 // ---- what is counted --------------------------------------------------------------------------------------------
 
+/** Only an update's page can be read without its rows. */
+const WHOLE = page !== "rollout";
+
 /** Whether the rows are to be read anew as well as what is counted. */
-let wantsRows = false;
+let wantsRows = WHOLE;
 
 /** Whether something happened while the page was being read. */
 let again = false;
 
-function refreshSoon(rows = page !== "rollout") {
+/** When something happened last. */
+let moved = 0;
+
+function refreshSoon(rows = false) {
+  moved = Date.now();
   wantsRows ||= rows;
   again = refreshTimer !== null;
+  waitForRefresh();
+}
+
+function waitForRefresh() {
   if (refreshTimer === null) {
     const wait = Math.max(200, lastRefresh + REFRESH[page] - Date.now());
     refreshTimer = setTimeout(refresh, wait);
@@ -179,7 +190,8 @@ function takeOver(fresh) {
 }
 
 async function refresh() {
-  lastRefresh = Date.now();
+  const asked = Date.now();
+  lastRefresh = asked;
   try {
     // The answer to a form stands under an address that only takes forms.
     const here = new URL(document.body.dataset.here, location.origin);
@@ -187,13 +199,17 @@ async function refresh() {
     if (!wantsRows) {
       address.searchParams.set("part", "counts");
     }
-    wantsRows = false;
+    wantsRows = WHOLE;
     again = false;
     const response = await fetch(address, { headers: { Accept: "text/html" } });
     if (response.redirected && new URL(response.url).pathname === "/login") {
       over();
     } else if (response.ok) {
-      takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
+      const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+      takeOver(fresh);
+      // A large fleet is not counted for every reader: what happened last may not be in the count yet.
+      const ago = Number(fresh.querySelector("[data-counted-ago]")?.dataset.countedAgo ?? 0);
+      again ||= asked - ago < moved;
     }
   } catch {
     // The stream notices too, and says so.
@@ -201,7 +217,7 @@ async function refresh() {
     lastRefresh = Date.now();
     refreshTimer = null;
     if (again) {
-      refreshSoon(wantsRows);
+      waitForRefresh();
     }
   }
 }

@@ -39,6 +39,8 @@ pub struct Devices {
     /// Terminals that match, and all.
     pub matching: u64,
     pub total: u64,
+    /// How long ago all were counted: an open page that has heard of something since then asks again.
+    pub counted_ago_ms: i64,
     pub sorts: Sorts,
     /// Addresses of the first page and of the one behind this.
     pub first: Option<String>,
@@ -240,6 +242,7 @@ pub async fn read(state: &web::Data<WebState>, filter: Asked, place: &str) -> Re
         heads: columns.iter().map(|column| column.head(true)).collect(),
         matching,
         total: counted.fleet.devices.max(matching),
+        counted_ago_ms: counted.ago_ms(state),
         sorts: filter.sorts(),
         first: further.then(|| filter.page(None)),
         next: page.next.as_deref().map(|next| filter.page(Some(next))),

@@ -31,6 +31,8 @@ pub struct Overview {
     /// When that was counted, where it is not just now.
     #[serde(with = "crate::domain::millis_rfc3339::option")]
     pub counted_at: Option<Timestamp>,
+    /// How long ago that was: an open page that has heard of something since then asks again.
+    pub counted_ago_ms: i64,
     pub packages: u64,
     pub modules: Vec<ModuleVersions>,
     /// Those under way.
@@ -181,6 +183,7 @@ pub async fn get(request: HttpRequest, state: web::Data<WebState>, _: Viewer) ->
         offline: fleet.devices.saturating_sub(fleet.online),
         total: fleet.devices,
         counted_at: Some(counted.at).filter(|at| now - *at > STALE),
+        counted_ago_ms: counted.ago_ms(&state),
         packages: counted.modules.iter().map(|module| module.packages).sum(),
         modules: counted.modules.iter().cloned().map(ModuleVersions::from).collect(),
         rollouts_live: rollouts.iter().filter(|summary| is_under_way(summary)).map(RolloutRow::from).collect(),

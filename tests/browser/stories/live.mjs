@@ -76,6 +76,21 @@ async function again(place) {
   assert.equal(reads.length, 2);
 }
 
+async function counts(place) {
+  place.step("a count that does not hold yet what happened is asked for again, until it does");
+  const { page, reads } = await watched(place, "/");
+  await page.route((url) => url.pathname === "/", async (route) => {
+    const answer = await route.fetch();
+    const ago = reads.length < 3 ? 60000 : 0;
+    const body = (await answer.text()).replace(/data-counted-ago="\d+"/, `data-counted-ago="${ago}"`);
+    await route.fulfill({ response: answer, body });
+  });
+  await say(page, "others");
+  await place.until("it is read until the count is new", () => reads.length === 3);
+  await page.waitForTimeout(4000);
+  assert.equal(reads.length, 3);
+}
+
 async function reload(place) {
   place.step("an update's page reads what is counted, and its rows when it has missed something");
   await place.server.upload("app1", "1.1.0");
@@ -94,5 +109,6 @@ async function reload(place) {
 export default async function story(place) {
   await real(place);
   await again(place);
+  await counts(place);
   await reload(place);
 }
