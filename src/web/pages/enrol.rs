@@ -69,6 +69,9 @@ impl From<Device> for Arrived {
     }
 }
 
+/// The header by which an open page says that it reads itself again.
+const READ_AGAIN: &str = "read-again";
+
 /// `GET /enrol?since=`: milliseconds; those that came in since then are shown. Without it the page begins now, under
 /// an address that says so, where it can be looked at again.
 ///
@@ -77,8 +80,9 @@ impl From<Device> for Arrived {
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let since = Pairs::of_query(&request).text("since").parse().ok().and_then(DateTime::from_timestamp_millis);
     let Some(since) = since else { return Ok(go_to(&begun(&state), None)) };
-    let once =
-        session_of(&admin).and_then(|session| state.pages.once.take_if(session, state.clock.now(), |once| !once.api));
+    // A page that reads itself again shows nobody a token: it waits for the page that does.
+    let session = session_of(&admin).filter(|_| !request.headers().contains_key(READ_AGAIN));
+    let once = session.and_then(|session| state.pages.once.take_if(session, state.clock.now(), |once| !once.api));
     let newest = state.store.newest_devices(ARRIVALS).await?;
     let arrivals = newest.into_iter().filter(|device| device.created_at >= since).map(Arrived::from).collect();
     let page = NewDevice { once, since, arrivals, ..blank(&request, &state) };
