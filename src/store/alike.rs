@@ -10,7 +10,7 @@ use diesel::sqlite::Sqlite;
 
 use super::connection::Db;
 use super::dialect::Value;
-use super::rows::{Columns, Known, bind};
+use super::rows::{Binds as _, Columns, Known};
 use crate::domain::KeyId;
 
 /// The column that names the device.
@@ -115,7 +115,7 @@ impl QueryFragment<Sqlite> for InsertAlike<'_> {
             if index == self.place {
                 out.push_sql("value");
             } else {
-                bind(&mut out, value)?;
+                Sqlite::bind(&mut out, value)?;
             }
         }
         out.push_sql(" FROM json_each(");

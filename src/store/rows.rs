@@ -230,41 +230,33 @@ impl<T: Known> QueryId for Insert<'_, T> {
 
 impl<C: Connection, T> RunQueryDsl<C> for Insert<'_, T> {}
 
-/// Binds a value where the text has come to.
-pub(super) fn bind<'b, DB: Binds>(out: &mut AstPass<'_, 'b, DB>, value: &'b Value) -> QueryResult<()>
+/// A database that has every type of [`Value`].
+pub(super) trait Binds: Backend {
+    /// Binds a value where the text has come to.
+    fn bind<'b>(out: &mut AstPass<'_, 'b, Self>, value: &'b Value) -> QueryResult<()>;
+}
+
+impl<DB> Binds for DB
 where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     Option<f64>: ToSql<Nullable<Double>, DB>,
     Option<String>: ToSql<Nullable<Text>, DB>,
     str: ToSql<Text, DB>,
     bool: ToSql<Bool, DB>,
 {
-    match value {
-        Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x),
-        Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x),
-        Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x),
-        Value::Shared(x) => out.push_bind_param::<Text, str>(x),
-        Value::Bool(x) => out.push_bind_param::<Bool, _>(x),
+    fn bind<'b>(out: &mut AstPass<'_, 'b, Self>, value: &'b Value) -> QueryResult<()> {
+        match value {
+            Value::Integer(x) => out.push_bind_param::<Nullable<BigInt>, _>(x),
+            Value::Real(x) => out.push_bind_param::<Nullable<Double>, _>(x),
+            Value::Text(x) => out.push_bind_param::<Nullable<Text>, _>(x),
+            Value::Shared(x) => out.push_bind_param::<Text, str>(x),
+            Value::Bool(x) => out.push_bind_param::<Bool, _>(x),
+        }
     }
 }
 
-/// A database that has every type of [`Value`].
-pub(super) trait Binds:
-    Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>
-{
-}
-
-impl<DB: Backend + HasSqlType<BigInt> + HasSqlType<Double> + HasSqlType<Text> + HasSqlType<Bool>> Binds for DB {}
-
-impl<DB, T> QueryFragment<DB> for Insert<'_, T>
-where
-    DB: Binds,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
-    Option<f64>: ToSql<Nullable<Double>, DB>,
-    Option<String>: ToSql<Nullable<Text>, DB>,
-    str: ToSql<Text, DB>,
-    bool: ToSql<Bool, DB>,
-{
+impl<DB: Binds, T> QueryFragment<DB> for Insert<'_, T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(self.head);
         for (index, row) in self.rows.iter().enumerate() {
@@ -273,7 +265,7 @@ where
                 if index > 0 {
                     out.push_sql(",");
                 }
-                bind(&mut out, value)?;
+                DB::bind(&mut out, value)?;
             }
             out.push_sql(")");
         }
@@ -301,15 +293,7 @@ impl<T: Known, U: Known> QueryId for Update<'_, T, U> {
 
 impl<C: Connection, T, U> RunQueryDsl<C> for Update<'_, T, U> {}
 
-impl<DB, T: Known, U> QueryFragment<DB> for Update<'_, T, U>
-where
-    DB: Binds,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
-    Option<f64>: ToSql<Nullable<Double>, DB>,
-    Option<String>: ToSql<Nullable<Text>, DB>,
-    str: ToSql<Text, DB>,
-    bool: ToSql<Bool, DB>,
-{
+impl<DB: Binds, T: Known, U> QueryFragment<DB> for Update<'_, T, U> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let Columns { table, key, rest, .. } = self.columns;
         let (of_key, of_rest) = self.row.split_at(key.len());
@@ -321,7 +305,7 @@ where
             out.push_sql(" = ");
             for piece in self.columns.set_to(column, VALUE, self.is_mysql) {
                 match piece {
-                    VALUE => bind(&mut out, value)?,
+                    VALUE => DB::bind(&mut out, value)?,
                     text => out.push_sql(text),
                 }
             }
@@ -330,7 +314,7 @@ where
             out.push_sql(if index == 0 { " WHERE " } else { " AND " });
             out.push_sql(column);
             out.push_sql(" = ");
-            bind(&mut out, value)?;
+            DB::bind(&mut out, value)?;
         }
         Ok(())
     }
