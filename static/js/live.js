@@ -201,7 +201,7 @@ async function refresh() {
     }
     wantsRows = WHOLE;
     again = false;
-    const response = await fetch(address, { headers: { Accept: "text/html", "Read-Again": "1" } });
+    const response = await fetch(address, { headers: { Accept: "text/html" } });
     if (response.redirected && new URL(response.url).pathname === "/login") {
       over();
     } else if (response.ok) {

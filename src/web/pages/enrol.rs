@@ -69,9 +69,6 @@ impl From<Device> for Arrived {
     }
 }
 
-/// The header by which an open page says that it reads itself again.
-const READ_AGAIN: &str = "read-again";
-
 /// `GET /enrol?since=`: milliseconds; those that came in since then are shown. Without it the page begins now, under
 /// an address that says so, where it can be looked at again.
 ///
@@ -79,19 +76,19 @@ const READ_AGAIN: &str = "read-again";
 /// 403 for others than admins.
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let since = Pairs::of_query(&request).text("since").parse().ok().and_then(DateTime::from_timestamp_millis);
-    let Some(since) = since else { return Ok(go_to(&begun(&state), None)) };
-    // A page that reads itself again shows nobody a token: it waits for the page that does.
-    let session = session_of(&admin).filter(|_| !request.headers().contains_key(READ_AGAIN));
-    let once = session.and_then(|session| state.pages.once.take_if(session, state.clock.now(), |once| !once.api));
+    let now = state.clock.now();
+    let Some(since) = since else { return Ok(go_to(&address(now), None)) };
+    let once = session_of(&admin)
+        .and_then(|session| state.pages.once.take_if(session, now, |once| once.page == address(since)));
     let newest = state.store.newest_devices(ARRIVALS).await?;
     let arrivals = newest.into_iter().filter(|device| device.created_at >= since).map(Arrived::from).collect();
     let page = NewDevice { once, since, arrivals, ..blank(&request, &state) };
     show(&request, page)
 }
 
-/// The page's address from now on.
-fn begun(state: &WebState) -> String {
-    format!("/enrol?since={}", state.clock.now().timestamp_millis())
+/// Of the page that begins then.
+fn address(since: Timestamp) -> String {
+    format!("/enrol?since={}", since.timestamp_millis())
 }
 
 fn blank(request: &HttpRequest, state: &WebState) -> NewDevice {
@@ -131,8 +128,10 @@ pub async fn add(request: HttpRequest, state: web::Data<WebState>, admin: Admin,
     let acting = state.acting(&admin, "enrolment_token.add", "", &enrolment_details(limit, expires_at));
     let added = acting.add_enrolment_token(&hash, limit, expires_at, &admin.name, now).await?;
     tracing::info!(id = added.id, by = admin.name, "enrolment token made");
-    state.pages.once.keep(session.clone(), Once { api: false, name: added.id.to_string(), token }, now);
-    Ok(go_to(&begun(&state), None))
+    // A page that is open reads itself again, and must not take what this one is to show.
+    let page = address(state.clock.now());
+    state.pages.once.keep(session.clone(), Once { page: page.clone(), name: added.id.to_string(), token }, now);
+    Ok(go_to(&page, None))
 }
 
 /// `POST /enrolment-tokens/{id}/revoke`

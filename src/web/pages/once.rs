@@ -108,13 +108,13 @@ mod tests {
     fn a_secret_is_shown_once_and_only_to_its_session() {
         let once = Waiting::default();
         let session = Sha256Hex::of(b"a");
-        let secret = Once { api: true, name: "ci".to_owned(), token: "fwa_x".to_owned() };
+        let secret = Once { page: "/users".to_owned(), name: "ci".to_owned(), token: "fwa_x".to_owned() };
         let now = Timestamp::UNIX_EPOCH;
         once.keep(session.clone(), secret.clone(), now);
         assert_eq!(once.take(&Sha256Hex::of(b"b"), now), None);
         assert_eq!(once.look(&session, now), Some(secret.clone()));
-        assert_eq!(once.take_if(&session, now, |secret| !secret.api), None, "another page's");
-        assert_eq!(once.take_if(&session, now, |secret| secret.api), Some(secret.clone()));
+        assert_eq!(once.take_if(&session, now, |secret| secret.page == "/enrol"), None, "another page's");
+        assert_eq!(once.take_if(&session, now, |secret| secret.page == "/users"), Some(secret.clone()));
         assert_eq!(once.take(&session, now), None);
         once.keep(session.clone(), secret, now);
         assert_eq!(once.take(&session, now + WAITS), None);

@@ -21,6 +21,8 @@ use crate::web::sign_in::{go_to, hash};
 /// Ten years.
 const MOST_DAYS: i64 = 3650;
 
+const USERS: &str = "/users";
+
 /// `GET /users`
 ///
 /// # Errors
@@ -28,7 +30,8 @@ const MOST_DAYS: i64 = 3650;
 pub async fn get(request: HttpRequest, state: web::Data<WebState>, admin: Admin) -> Answer {
     let mut page = read(&state, &admin).await?;
     let now = state.clock.now();
-    page.once = session_of(&admin).and_then(|session| state.pages.once.take_if(session, now, |once| once.api));
+    page.once =
+        session_of(&admin).and_then(|session| state.pages.once.take_if(session, now, |once| once.page == USERS));
     show(&request, page)
 }
 
@@ -212,8 +215,8 @@ pub async fn add_token(request: HttpRequest, state: web::Data<WebState>, admin: 
         .add_api_token(&name, role, &hash, &admin.name, expires_at, now)
         .await?;
     tracing::info!(id = added.id, name, %role, by = admin.name, "API token made");
-    state.pages.once.keep(session.clone(), Once { api: true, name, token }, now);
-    Ok(go_to("/users", None))
+    state.pages.once.keep(session.clone(), Once { page: USERS.to_owned(), name, token }, now);
+    Ok(go_to(USERS, None))
 }
 
 /// `POST /api-tokens/{id}/revoke`

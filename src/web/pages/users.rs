@@ -84,11 +84,11 @@ pub struct AddToken {
     pub days: Field,
 }
 
-/// A secret that is shown once: the page after its making is the only one that has it.
+/// A secret that is shown once, by the page to which its making leads, and by no other that the session has open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Once {
-    /// Where it belongs: of a program, not of a device.
-    pub api: bool,
+    /// That page's address.
+    pub page: String,
     /// What it is called.
     pub name: String,
     pub token: String,

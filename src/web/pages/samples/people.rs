@@ -38,7 +38,7 @@ pub(super) fn print(press: &mut Press) {
         revoked,
     };
     let wrong: fn() -> Field = || Field { value: HOSTILE.to_owned(), error: Some(HOSTILE.to_owned()) };
-    let once = Once { api: true, name: HOSTILE.to_owned(), token: "fwa_x".to_owned() };
+    let once = Once { page: "/users".to_owned(), name: HOSTILE.to_owned(), token: "fwa_x".to_owned() };
     let tokens = [api(None, false), api(Some(now()), false), api(None, true)];
     let enrolments =
         [enrolment(None, None, false), enrolment(Some(0), None, false), enrolment(Some(3), Some(now()), true)];
