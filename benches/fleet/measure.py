@@ -223,7 +223,8 @@ def spread(devices, sizes, say, database=None, interval=30):
             rate = max(200, sizes.connect_rate // len(counts))
 
             def run(number):
-                options = ["--connect-rate", rate, "--interval", f"{interval * 1000:.0f}ms", "--settle", sizes.settle_spread, "--measure", sizes.measure_spread]
+                options = ["--connect-rate", rate, "--interval", f"{interval * 1000:.0f}ms"]
+                options += ["--settle", sizes.settle_spread, "--measure", sizes.measure_spread]
                 first = number * A_PROCESS + 1
                 # Two, as one address has ports for 14,000 at a good pace.
                 source = f"127.0.{subnet}.{2 * number + 1},127.0.{subnet}.{2 * number + 2}"
@@ -253,15 +254,17 @@ def spread(devices, sizes, say, database=None, interval=30):
 
 
 def fleet(sizes, say):
-    """A hundred thousand devices at one report in 30 s; and as many reports from as many devices as one process takes."""
-    rounds = {"fleet": [], "one_process": []}
-    for number in range(min(3, sizes.rounds)):
-        one = min(sizes.fleet, A_PROCESS)
-        for name, devices, interval in (("fleet", sizes.fleet, 30), ("one_process", one, 30 * one / sizes.fleet)):
-            rounds[name].append(spread(devices, sizes, say, interval=interval))
-            say(f"round {number + 1}: {json.dumps(rounds[name][-1])}")
-    found = {name: {key: median(of, key) for key in of[0]} for name, of in rounds.items()}
-    return {**found.pop("fleet"), **found}
+    """A hundred thousand devices at one report in 30 s; and as many reports from as many as one process takes."""
+    one = min(sizes.fleet, A_PROCESS)
+    wanted = {"all": (sizes.fleet, 30), "one process": (one, 30 * one / sizes.fleet)}
+
+    def measure(name, _, number):
+        devices, interval = wanted[name]
+        return spread(devices, sizes, say, interval=interval)
+
+    rows, troubles = in_pairs(dict.fromkeys(wanted, nothing), min(3, sizes.rounds), measure, say)
+    found = {name: {key: median(of, key) for key in of[0]} for name, of in rows.items() if of}
+    return {"found": found, "troubles": troubles}
 
 
 def curve(sizes, say):
