@@ -148,7 +148,8 @@ impl Store {
                 let rows = rows_that_fit(db, &query, filter)?;
                 return Ok(rows.len() as u64);
             }
-            let sql = filtered(Sql::new("SELECT COUNT(*) AS devices FROM devices d WHERE 1 = 1"), &query);
+            let sql = Sql::new(&format!("SELECT COUNT(*) AS devices FROM {DEVICES} WHERE 1 = 1"));
+            let sql = filtered(db, sql, &query, For::Count)?;
             let rows: Vec<Row> = and(sql, condition).load(db)?;
             rows.first().map_or(Ok(0), |row| whole(row.devices))
         })
@@ -168,7 +169,8 @@ impl Store {
                 let rows = rows_that_fit(db, &query, filter)?;
                 return Ok(rows.into_iter().map(|row| row.key_id).collect());
             }
-            let sql = filtered(Sql::new("SELECT d.key_id FROM devices d WHERE 1 = 1"), &query);
+            let sql = Sql::new(&format!("SELECT d.key_id FROM {DEVICES} WHERE 1 = 1"));
+            let sql = filtered(db, sql, &query, For::Count)?;
             let rows: Vec<Row> = and(sql, condition).load(db)?;
             Ok(rows.into_iter().map(|row| row.key_id).collect())
         })
@@ -190,7 +192,7 @@ fn and(sql: Sql, condition: Option<Sql>) -> Sql {
 
 fn rows_that_fit(db: &mut Db, query: &DeviceQuery, filter: &Filter) -> Outcome<Vec<DeviceRow>> {
     let sql = Sql::new(&format!("SELECT {COLUMNS} FROM {DEVICES} WHERE 1 = 1"));
-    let rows: Vec<ListRow> = filtered(sql, query).load(db)?;
+    let rows: Vec<ListRow> = filtered(db, sql, query, For::Count)?.load(db)?;
     let rows: Vec<DeviceRow> = rows.into_iter().map(ListRow::device_row).collect();
     Facts::of(db, &rows, filter)?.fitting(filter, rows)
 }
@@ -298,7 +300,8 @@ fn rows_behind(
     most: usize,
 ) -> Outcome<Vec<ListRow>> {
     let Stretch { from, which, column } = *stretch;
-    let sql = filtered(Sql::new(&format!("SELECT {COLUMNS} FROM {from} WHERE {which}")), query);
+    let sql = Sql::new(&format!("SELECT {COLUMNS} FROM {from} WHERE {which}"));
+    let sql = filtered(db, sql, query, For::Page)?;
     let mut sql = and(sql, condition);
     let (than, direction) = if query.descending { ("<", " DESC") } else { (">", "") };
     if let Some(Place { value, key, .. }) = place {
@@ -328,7 +331,7 @@ fn fitting(db: &mut Db, filter: &Filter, rows: Vec<ListRow>) -> Outcome<Vec<List
     Ok(fitting)
 }
 
-fn filtered(mut sql: Sql, query: &DeviceQuery) -> Sql {
+fn filtered(db: &mut Db, mut sql: Sql, query: &DeviceQuery, purpose: For) -> Outcome<Sql> {
     if let Some(q) = query.q.as_deref().filter(|q| !q.is_empty()) {
         sql = sql.push(" AND d.search_key LIKE ? ESCAPE '!'").bind(containing(&q.to_lowercase()));
     }
@@ -339,21 +342,21 @@ fn filtered(mut sql: Sql, query: &DeviceQuery) -> Sql {
         sql = attention::condition(sql, watched);
     }
     if let Some((name, value)) = &query.tag {
-        sql = sql.push(" AND d.key_id IN (SELECT key_id FROM device_tags WHERE name = ?").bind(name.as_str());
+        let mut fits = Sql::new("name = ?").bind(name.as_str());
         if let Some(value) = value {
-            sql = sql.push(" AND value = ?").bind(value.as_str());
+            fits = fits.push(" AND value = ?").bind(value.as_str());
         }
-        sql = sql.push(")");
+        sql = sql.push(" AND ").append(filtering::has_row(db, purpose, true, "device_tags", fits)?);
     }
     if query.module.is_some() || query.version.is_some() {
-        sql = sql.push(" AND d.key_id IN (SELECT key_id FROM device_modules WHERE 1 = 1");
+        let mut fits = Sql::new("1 = 1");
         if let Some(module) = &query.module {
-            sql = sql.push(" AND module = ?").bind(module.as_str());
+            fits = fits.push(" AND module = ?").bind(module.as_str());
         }
         if let Some(version) = &query.version {
-            sql = sql.push(" AND version = ?").bind(version.as_str());
+            fits = fits.push(" AND version = ?").bind(version.as_str());
         }
-        sql = sql.push(")");
+        sql = sql.push(" AND ").append(filtering::has_row(db, purpose, true, "device_modules", fits)?);
     }
-    sql
+    Ok(sql)
 }

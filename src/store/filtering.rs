@@ -12,33 +12,53 @@ use crate::domain::{
     Comparison, Filter, FilterTree, ModuleName, NumberField, NumberTest, TextField, TextTest, Version, VersionTest,
 };
 
-/// How a condition names the device: for a count, the rows that fit lead to the devices; for a page in some order,
-/// the order does, and the plus keeps SQLite from doing it the other way.
+/// What a condition is for: for a count, the rows that fit lead to the devices; for a page in some order, the order
+/// does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum For {
     Count,
     Page,
 }
 
-impl For {
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Count => "d.key_id",
-            Self::Page => "+d.key_id",
-        }
-    }
-}
+/// Where so many rows fit, a page is full before many devices of its order have been asked for theirs.
+const MANY: i64 = 1000;
 
-/// A filter's condition on `d`; `None` where there is none.
+/// A filter's condition on `d` and its status `s`; `None` where there is none.
 pub(super) fn condition(db: &mut Db, filter: &Filter, purpose: For) -> Outcome<Option<Sql>> {
-    let mut writer = Writer { db, key: purpose.key(), sql: Sql::default() };
+    let mut writer = Writer { db, purpose, sql: Sql::default() };
     let said = writer.tree(filter.tree())?;
     Ok(said.then_some(writer.sql))
 }
 
+/// The condition that a device `d` has, or has not, a row that fits in a table of devices.
+pub(super) fn has_row(db: &mut Db, purpose: For, has: bool, table: &str, fits: Sql) -> Outcome<Sql> {
+    let not = if has { "" } else { "NOT " };
+    let key = match purpose {
+        For::Count => "d.key_id",
+        For::Page if are_many(db, table, fits.clone())? => {
+            let of_device = format!("{not}EXISTS (SELECT 1 FROM {table} r WHERE r.key_id = d.key_id AND ");
+            return Ok(Sql::new(&of_device).append(fits).push(")"));
+        }
+        // The plus keeps SQLite from leaving the order for the rows.
+        For::Page => "+d.key_id",
+    };
+    Ok(Sql::new(&format!("{key} {not}IN (SELECT key_id FROM {table} WHERE ")).append(fits).push(")"))
+}
+
+fn are_many(db: &mut Db, table: &str, fits: Sql) -> Outcome<bool> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        found: i64,
+    }
+    let some = Sql::new(&format!("SELECT COUNT(*) AS found FROM (SELECT 1 FROM {table} WHERE ")).append(fits);
+    let rows: Vec<Row> = some.push(&format!(" LIMIT {MANY}) some")).load(db)?;
+    Ok(rows.first().is_some_and(|row| row.found >= MANY))
+}
+
 struct Writer<'a> {
     db: &'a mut Db,
-    key: &'static str,
+    purpose: For,
     sql: Sql,
 }
 
@@ -73,7 +93,7 @@ impl Writer<'_> {
             FilterTree::Text(TextField::Tag(_), TextTest::Contains(_))
             | FilterTree::Location(_)
             | FilterTree::Field(..) => return Ok(false),
-            FilterTree::Text(field, test) => self.text(field, test),
+            FilterTree::Text(field, test) => self.text(field, test)?,
             FilterTree::Module(module, test) => self.module(module, test)?,
             FilterTree::Number(field, test) => self.number(*field, test),
         }
@@ -93,7 +113,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    fn text(&mut self, field: &TextField, test: &TextTest) {
+    fn text(&mut self, field: &TextField, test: &TextTest) -> Outcome<()> {
         let column = match field {
             TextField::Tag(name) => return self.tag(name, test),
             TextField::Id => "d.device_id",
@@ -125,24 +145,23 @@ impl Writer<'_> {
             TextTest::Absent => self.push("1 = 0"),
             TextTest::Present => self.push("1 = 1"),
         }
+        Ok(())
     }
 
-    fn tag(&mut self, name: &str, test: &TextTest) {
-        let not = matches!(test, TextTest::IsNot(_) | TextTest::Absent);
-        self.push(&format!("{} {}IN (SELECT key_id FROM device_tags WHERE name = ?", self.key, no(not)));
-        self.bind(name);
-        match test {
-            TextTest::Is(value) | TextTest::IsNot(value) => {
-                self.push(" AND value = ?");
-                self.bind(value.as_str());
-            }
-            TextTest::In(values) => {
-                self.push(" AND value IN ");
-                self.list(values.iter().map(String::as_str));
-            }
-            TextTest::Contains(_) | TextTest::Absent | TextTest::Present => {}
-        }
-        self.push(")");
+    fn tag(&mut self, name: &str, test: &TextTest) -> Outcome<()> {
+        let named = Sql::new("name = ?").bind(name);
+        let fits = match test {
+            TextTest::Is(value) | TextTest::IsNot(value) => named.push(" AND value = ?").bind(value.as_str()),
+            TextTest::In(values) => named.push(" AND value IN ").list(values.iter().map(String::as_str)),
+            TextTest::Contains(_) | TextTest::Absent | TextTest::Present => named,
+        };
+        self.has_row(!matches!(test, TextTest::IsNot(_) | TextTest::Absent), "device_tags", fits)
+    }
+
+    fn has_row(&mut self, has: bool, table: &str, fits: Sql) -> Outcome<()> {
+        let condition = has_row(self.db, self.purpose, has, table, fits)?;
+        self.sql = std::mem::take(&mut self.sql).append(condition);
+        Ok(())
     }
 
     fn module(&mut self, module: &ModuleName, test: &VersionTest) -> Outcome<()> {
@@ -158,35 +177,28 @@ impl Writer<'_> {
             self.push(if without { "1 = 1" } else { "1 = 0" });
             return Ok(());
         }
-        self.push(&format!("{} {}IN (SELECT key_id FROM device_modules WHERE module = ?", self.key, no(without)));
-        self.bind(module.as_str());
-        self.push(" AND version IN ");
-        self.list(named.iter().map(Version::as_str));
-        self.push(")");
-        Ok(())
+        let fits = Sql::new("module = ? AND version IN ").bind(module.as_str());
+        self.has_row(!without, "device_modules", fits.list(named.iter().map(Version::as_str)))
     }
 
+    /// A device has one status or none, so its numbers are beside it and need not be looked for.
     fn number(&mut self, field: NumberField, test: &NumberTest) {
         let column = column(field);
-        let not = matches!(test, NumberTest::Absent | NumberTest::Compare(Comparison::IsNot, _));
-        self.push(&format!("{} {}IN (SELECT key_id FROM device_status WHERE {column}", self.key, no(not)));
         match test {
             NumberTest::Compare(how, number) => {
-                self.push(&format!(" {} ?", sign(*how)));
+                let not = if *how == Comparison::IsNot { "NOT " } else { "" };
+                self.push(&format!("{not}COALESCE({column} {} ?, 0)", sign(*how)));
                 self.bind(Some(number.get()));
             }
             NumberTest::In(numbers) => {
-                self.push(" IN ");
+                self.push(&format!("COALESCE({column} IN "));
                 self.list(numbers.iter().map(|number| Some(number.get())));
+                self.push(", 0)");
             }
-            NumberTest::Absent | NumberTest::Present => self.push(" IS NOT NULL"),
+            NumberTest::Absent => self.push(&format!("{column} IS NULL")),
+            NumberTest::Present => self.push(&format!("{column} IS NOT NULL")),
         }
-        self.push(")");
     }
-}
-
-const fn no(not: bool) -> &'static str {
-    if not { "NOT " } else { "" }
 }
 
 const fn sign(how: Comparison) -> &'static str {
@@ -202,13 +214,13 @@ const fn sign(how: Comparison) -> &'static str {
 
 const fn column(field: NumberField) -> &'static str {
     match field {
-        NumberField::Cpu => "cpu_utilization",
-        NumberField::Load => "load_average",
-        NumberField::Temperature => "temperature",
-        NumberField::Disk => "disk_used_percent",
-        NumberField::Speed => "speed",
-        NumberField::Latitude => "latitude",
-        NumberField::Longitude => "longitude",
+        NumberField::Cpu => "s.cpu_utilization",
+        NumberField::Load => "s.load_average",
+        NumberField::Temperature => "s.temperature",
+        NumberField::Disk => "s.disk_used_percent",
+        NumberField::Speed => "s.speed",
+        NumberField::Latitude => "s.latitude",
+        NumberField::Longitude => "s.longitude",
     }
 }
 

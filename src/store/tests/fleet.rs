@@ -98,32 +98,76 @@ const FILTERS: [&str; 49] = [
     "(online or cpu > 70) and not module.app2 = 7",
 ];
 
+/// The devices that fit, as the domain says, by name.
+async fn fitting(store: &Store, filter: &Filter) -> Vec<String> {
+    let mut wanted = Vec::new();
+    for device in all(store, DeviceQuery::default()).await {
+        let readings = device.status.as_ref().map(|status| Readings::of(&status.report));
+        let subject = Subject {
+            device_id: &device.device_id,
+            name: &device.name,
+            online: device.online,
+            tags: &device.tags,
+            modules: &device.modules,
+            readings: readings.as_ref(),
+        };
+        if filter.matches(&subject) {
+            wanted.push(device.device_id.to_string());
+        }
+    }
+    wanted
+}
+
+/// Page by page.
+async fn all(store: &Store, query: DeviceQuery) -> Vec<Device> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.devices(DeviceQuery { limit: 500, after, ..query.clone() }).await.unwrap().unwrap();
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
 #[test]
 fn a_filter_as_a_condition_finds_what_the_domain_finds() {
     on_each_database(|store| async move {
         mixed(&store).await;
         for text in FILTERS {
             let filter = Filter::parse(text).unwrap();
-            let mut wanted = Vec::new();
-            for device in store.devices(DeviceQuery { limit: 100, ..Default::default() }).await.unwrap().unwrap().items
-            {
-                let readings = device.status.as_ref().map(|status| Readings::of(&status.report));
-                let subject = Subject {
-                    device_id: &device.device_id,
-                    name: &device.name,
-                    online: device.online,
-                    tags: &device.tags,
-                    modules: &device.modules,
-                    readings: readings.as_ref(),
-                };
-                if filter.matches(&subject) {
-                    wanted.push(device.device_id.to_string());
-                }
-            }
+            let wanted = fitting(&store, &filter).await;
             let query = DeviceQuery { filter: Some(filter), limit: 100, ..DeviceQuery::default() };
             assert_eq!(names(&store, query.clone()).await, wanted, "{text}");
             assert_eq!(store.device_count(query.clone()).await.unwrap() as usize, wanted.len(), "{text}");
             assert_eq!(store.matching_keys(query).await.unwrap().len(), wanted.len(), "{text}");
+        }
+    });
+}
+
+#[test]
+fn where_many_fit_a_condition_finds_the_same() {
+    on_each_database(|store| async move {
+        mixed(&store).await;
+        let crowd = (0..1001).map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { joined(&store, &format!("u-{number}"), &[("app1", "1.9")], 0).await })
+        });
+        for device in crowd.collect::<Vec<_>>() {
+            device.await.unwrap();
+        }
+        let change = TagChange { set: tags(&[("region", "east")]), remove: Vec::new(), most: 2 };
+        let tagged = DeviceQuery { filter: Some(Filter::parse("id ~ u-").unwrap()), ..DeviceQuery::default() };
+        store.tag_matching(tagged, change).await.unwrap();
+        for text in FILTERS {
+            let filter = Filter::parse(text).unwrap();
+            let wanted = fitting(&store, &filter).await;
+            let query = DeviceQuery { filter: Some(filter), ..DeviceQuery::default() };
+            let found = all(&store, query.clone()).await;
+            let found: Vec<String> = found.iter().map(|device| device.device_id.to_string()).collect();
+            assert!(found == wanted, "{text}: {} found, {} fit", found.len(), wanted.len());
+            assert_eq!(store.device_count(query).await.unwrap() as usize, wanted.len(), "{text}");
         }
     });
 }
