@@ -47,6 +47,7 @@ server-limits-help = Set in the configuration file or by variables; 0 is no limi
 server-warning-trouble = The server cannot do all of its work just now:
 server-warning-database_slow = The database does not take a write within 3 s.
 server-warning-database_settings = The database server’s settings put acknowledged reports at risk:
+server-warning-database_memory = The database has outgrown its server’s memory, so that reports may wait a second for their acknowledgement:
 server-warning-disk = The disk has less room than is to stay free: uploads are refused.
 server-warning-load = Reports come faster than they can be written.
 server-warning-open = Anybody can be any terminal: device_auth is open.

@@ -44,6 +44,7 @@ server-limits-help = 通过配置文件或环境变量设置；可不限的设�
 server-warning-trouble = 服务器目前无法完成全部工作：
 server-warning-database_slow = 数据库在 3 秒内未能完成写入。
 server-warning-database_settings = 数据库服务器的设置可能导致已确认的上报丢失：
+server-warning-database_memory = 数据库已超出其服务器的内存配置，上报可能要等待一秒才得到确认：
 server-warning-disk = 磁盘空间低于保留值：拒绝上传。
 server-warning-load = 上报到达的速度超过写入速度。
 server-warning-open = 任何人都可冒充任何终端：device_auth 设置为 open。

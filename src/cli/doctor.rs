@@ -10,7 +10,7 @@ use super::CliError;
 use super::context::Context;
 use crate::app;
 use crate::config::Config;
-use crate::store::{BlobCheck, Blobs, DataDir, Store, StoreConfig};
+use crate::store::{BlobCheck, Blobs, DataDir, Store, StoreConfig, StoreError};
 
 /// Check data folder, database, packages and limits; exit code 1 when something is wrong
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ impl Doctor {
                         context.wait(store.ping())?,
                         "answers, and its schema is this program's",
                     ));
-                    findings.extend(context.wait(durability(&store))?);
+                    findings.extend(context.wait(settings(&store))?);
                     findings.extend(context.wait(packages(&config, &store))?);
                     store.close();
                 }
@@ -133,10 +133,13 @@ fn open(config: &Config) -> Result<Store, String> {
     Store::open(&StoreConfig { database_url: url, readers: 1 }).map_err(|error| error.to_string())
 }
 
-/// Settings of the database under which what is committed may be lost.
-async fn durability(store: &Store) -> Vec<Finding> {
-    match store.at_risk().await {
-        Ok(found) => found.into_iter().map(|sentence| note("database settings", sentence)).collect(),
+/// Settings of the database under which what is committed may be lost, or waits.
+async fn settings(store: &Store) -> Vec<Finding> {
+    let found = async { Ok::<_, StoreError>((store.at_risk().await?, store.database().await?.lacks_memory())) };
+    match found.await {
+        Ok((at_risk, lacks_memory)) => {
+            at_risk.into_iter().chain(lacks_memory).map(|sentence| note("database settings", sentence)).collect()
+        }
         Err(error) => vec![bad("database settings", error)],
     }
 }

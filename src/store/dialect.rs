@@ -156,67 +156,6 @@ pub(super) fn begin(db: &Db) -> &'static str {
     }
 }
 
-#[cfg(feature = "mysql")]
-#[derive(QueryableByName)]
-struct Durability {
-    #[diesel(sql_type = BigInt)]
-    flush: i64,
-    #[diesel(sql_type = BigInt)]
-    log_bin: i64,
-    #[diesel(sql_type = BigInt)]
-    sync_binlog: i64,
-}
-
-/// Bytes that the database takes on its disk.
-pub(super) fn bytes_on_disk(db: &mut Db) -> QueryResult<i64> {
-    let text = match db {
-        Db::Sqlite(_) => "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()",
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => {
-            "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) AS n \
-             FROM information_schema.tables WHERE table_schema = DATABASE()"
-        }
-    };
-    #[derive(QueryableByName)]
-    struct Bytes {
-        #[diesel(sql_type = BigInt)]
-        n: i64,
-    }
-    diesel::sql_query(text).get_result::<Bytes>(db).map(|bytes| bytes.n)
-}
-
-/// What kind of database it is.
-pub(super) fn kind(db: &Db) -> &'static str {
-    match db {
-        Db::Sqlite(_) => "SQLite",
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => "MySQL",
-    }
-}
-
-/// Settings of the database under which a committed row may be lost in a power cut.
-pub(super) fn at_risk(db: &mut Db) -> QueryResult<Vec<String>> {
-    match db {
-        Db::Sqlite(_) => Ok(Vec::new()),
-        #[cfg(feature = "mysql")]
-        Db::Mysql(_) => {
-            let text = "SELECT CAST(@@global.innodb_flush_log_at_trx_commit AS SIGNED) AS flush, \
-                        CAST(@@global.log_bin AS SIGNED) AS log_bin, \
-                        CAST(@@global.sync_binlog AS SIGNED) AS sync_binlog";
-            let set: Durability = diesel::sql_query(text).get_result(db)?;
-            let lost = "acknowledged reports can be lost when the database server's machine loses power";
-            let mut found = Vec::new();
-            if set.flush != 1 {
-                found.push(format!("innodb_flush_log_at_trx_commit is {}: {lost}; set it to 1", set.flush));
-            }
-            if set.log_bin != 0 && set.sync_binlog != 1 {
-                found.push(format!("the binary log is on and sync_binlog is {}: {lost}; set it to 1", set.sync_binlog));
-            }
-            Ok(found)
-        }
-    }
-}
-
 /// A pattern that finds `text` as it stands anywhere; for `LIKE ? ESCAPE '!'`.
 pub(super) fn containing(text: &str) -> String {
     let mut pattern = String::from("%");

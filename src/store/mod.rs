@@ -27,6 +27,7 @@ mod attention;
 mod audit;
 mod bearers;
 mod connections;
+mod database;
 mod device_list;
 mod devices;
 mod filtering;
@@ -71,6 +72,7 @@ pub use audit::{AuditCheck, AuditQuery};
 pub use blobs::{BlobCheck, BlobWriter, Blobs};
 pub use cursor::{BadCursor, Page};
 pub use data_dir::DataDir;
+pub use database::Database;
 pub use device_list::{DeviceQuery, DeviceSort};
 pub use fault::{Result, StoreError};
 pub use fleet_course::{COUNTS, FleetPoint};
@@ -147,17 +149,6 @@ impl Store {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {PING_TIMEOUT:?}"))),
         }
-    }
-
-    /// What the database's settings put at risk: sentences for admins. SQLite is set up by this program; a MySQL or
-    /// MariaDB server is set up by its owner.
-    pub async fn at_risk(&self) -> Result<Vec<String>> {
-        self.read(|db| Ok(dialect::at_risk(db)?)).await
-    }
-
-    /// What kind of database it is, and how many bytes it takes.
-    pub async fn database(&self) -> Result<(&'static str, u64)> {
-        self.read(|db| Ok((dialect::kind(db), u64::try_from(dialect::bytes_on_disk(db)?).unwrap_or_default()))).await
     }
 
     /// Ends the writer after what it has; later writes are `Unavailable`. Blocks until that is done.

@@ -47,8 +47,13 @@ pub struct Database {
     /// `SQLite` or `MySQL`; `null` while it does not answer.
     pub kind: Option<&'static str>,
     pub bytes: Option<u64>,
+    /// How much of it a database server may keep in memory.
+    pub memory_bytes: Option<u64>,
     /// How long a small write took to be on disk; `null` when it was not within three seconds.
     pub write_ms: Option<u64>,
+    /// What is wrong with its server's memory.
+    #[serde(skip)]
+    pub lacks_memory: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +88,7 @@ pub struct Limit {
 /// Something to look at.
 #[derive(Debug, Serialize)]
 pub struct Warning {
-    /// `trouble`, `database_slow`, `database_settings`, `disk`, `load`, `open`, `plain_http`.
+    /// `trouble`, `database_slow`, `database_settings`, `database_memory`, `disk`, `load`, `open`, `plain_http`.
     pub code: &'static str,
     /// More of it, as the database or the disk told it; empty where the code says all.
     pub details: String,
@@ -141,8 +146,14 @@ async fn database(state: &WebState) -> Database {
     let write = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, state.store.ping()).await;
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let facts = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, state.store.database()).await;
-    let (kind, bytes) = facts.ok().and_then(Result::ok).unzip();
-    Database { kind, bytes, write_ms: matches!(write, Ok(Ok(()))).then_some(took) }
+    let facts = facts.ok().and_then(Result::ok);
+    Database {
+        kind: facts.as_ref().map(|facts| facts.kind),
+        bytes: facts.as_ref().map(|facts| facts.bytes),
+        memory_bytes: facts.as_ref().and_then(|facts| facts.memory_bytes),
+        write_ms: matches!(write, Ok(Ok(()))).then_some(took),
+        lacks_memory: facts.and_then(|facts| facts.lacks_memory()),
+    }
 }
 
 async fn disk(state: &WebState) -> Disk {
@@ -165,6 +176,7 @@ fn warnings(state: &WebState, picture: &Picture, database: &Database, disk: &Dis
         found.push(Warning::new("database_slow", ""));
     }
     found.extend(picture.warnings.iter().map(|warning| Warning::new("database_settings", warning)));
+    found.extend(database.lacks_memory.iter().map(|lacks| Warning::new("database_memory", lacks)));
     if disk.free_bytes.is_none_or(|free| free < disk.reserve_bytes) {
         found.push(Warning::new("disk", ""));
     }

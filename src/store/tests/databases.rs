@@ -363,3 +363,15 @@ async fn columns(store: &Store, query: &str) -> std::collections::BTreeSet<(Stri
     };
     rows.into_iter().map(|column| (column.name, one_word(&column.kind), column.may_be_null != 0)).collect()
 }
+
+#[test]
+fn only_a_database_server_has_memory_of_its_own() {
+    on_each_database(|store| async move {
+        let Database { kind, bytes, memory_bytes } = store.database().await.unwrap();
+        assert!(bytes > 0);
+        match kind {
+            "SQLite" => assert_eq!(memory_bytes, None),
+            _ => assert!(memory_bytes.is_some_and(|memory| memory >= 1 << 20), "{memory_bytes:?}"),
+        }
+    });
+}

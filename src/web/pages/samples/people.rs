@@ -150,7 +150,8 @@ fn accounts(press: &mut Press, wrong: fn() -> Field) {
 }
 
 fn server(well: bool) -> ServerState {
-    let codes = ["trouble", "database_slow", "database_settings", "disk", "load", "open", "plain_http"];
+    let codes =
+        ["trouble", "database_slow", "database_settings", "database_memory", "disk", "load", "open", "plain_http"];
     let warning = |code| Warning { code, details: if code == "trouble" { HOSTILE.to_owned() } else { String::new() } };
     ServerState {
         version: "0.1.0",
@@ -168,7 +169,13 @@ fn server(well: bool) -> ServerState {
         transfers: 1,
         transfers_limit: 64,
         rollouts_live: 2,
-        database: Database { kind: well.then_some("SQLite"), bytes: well.then_some(4096), write_ms: well.then_some(3) },
+        database: Database {
+            kind: well.then_some("SQLite"),
+            bytes: well.then_some(4096),
+            memory_bytes: None,
+            write_ms: well.then_some(3),
+            lacks_memory: None,
+        },
         disk: Disk {
             free_bytes: well.then_some(1 << 40),
             reserve_bytes: 1 << 30,
