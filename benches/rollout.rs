@@ -22,8 +22,8 @@ const TIMES: usize = 5;
 fn main() {
     println!("median of {TIMES}; events: hello, wanted, received, installed, hello, report, each of {EVENTS} devices");
     println!(
-        "{:>9} {:>12} {:>12} {:>12} {:>16} {:>16}",
-        "devices", "plan", "begin", "arrive all", "per event", "map per event"
+        "{:>9} {:>12} {:>12} {:>12} {:>12} {:>16} {:>16}",
+        "devices", "plan", "begin", "arrive all", "ask all", "per event", "map per event"
     );
     for size in SIZES {
         let runs: Vec<Figures> = (0..TIMES).map(|_| measure(size)).collect();
@@ -33,10 +33,11 @@ fn main() {
             all[TIMES / 2]
         };
         println!(
-            "{size:>9} {:>12.1?} {:>12.1?} {:>12.1?} {:>16.2?} {:>16.2?}",
+            "{size:>9} {:>12.1?} {:>12.1?} {:>12.1?} {:>12.1?} {:>16.2?} {:>16.2?}",
             median(|f| f.plan),
             median(|f| f.begin),
             median(|f| f.arrive),
+            median(|f| f.ask),
             median(|f| f.event),
             median(|f| f.map),
         );
@@ -47,6 +48,7 @@ struct Figures {
     plan: Duration,
     begin: Duration,
     arrive: Duration,
+    ask: Duration,
     event: Duration,
     map: Duration,
 }
@@ -104,6 +106,7 @@ fn measure(size: i64) -> Figures {
         by: "bench".to_owned(),
     };
     let (planned, plan_took) = timed(|| plan(&request, std::slice::from_ref(&release), candidates));
+    let ask = ask_all(size, &request, &release, planned.assignments(at(0)));
     let open = course(&request, release, planned.assignments(at(0)));
     let mut engine = Engine::new(None, Vec::new());
     let (_, begin) = timed(|| engine.begin(at(1), open, Vec::new()));
@@ -118,7 +121,18 @@ fn measure(size: i64) -> Figures {
         }
     });
     let each = |all: Duration| all / u32::try_from(EVENTS * 6).unwrap();
-    Figures { plan: plan_took, begin, arrive, event: each(events), map: each(looked) }
+    Figures { plan: plan_took, begin, arrive, ask, event: each(events), map: each(looked) }
+}
+
+/// A rollout begins that asks all at once, while all are there.
+fn ask_all(size: i64, request: &RolloutRequest, release: &Release, rows: Vec<Assignment>) -> Duration {
+    let mut engine = Engine::new(None, Vec::new());
+    (0..size).for_each(|key| drop(hello(&mut engine, key, "1.0.0")));
+    let policy = Policy { max_in_flight: u32::try_from(size).unwrap(), ..request.policy.clone() };
+    let open = course(&RolloutRequest { policy, ..request.clone() }, release.clone(), rows);
+    let (effects, took) = timed(|| engine.begin(at(1), open, Vec::new()));
+    assert_eq!(effects.speech.len(), usize::try_from(size).unwrap());
+    took
 }
 
 fn course(request: &RolloutRequest, release: Release, rows: Vec<Assignment>) -> OpenCourse {
