@@ -9,9 +9,10 @@
 //! - a final assignment is touched again only by an admin's retry, when the rollout that superseded it is called off,
 //!   and when a device that was verified comes back with another version.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
+use rustc_hash::FxHashMap;
 
 use super::health::HealthGate;
 use super::{
@@ -21,11 +22,13 @@ use super::{
 
 mod brakes;
 mod readiness;
+mod seats;
 mod set;
 mod stages;
 mod turns;
 mod wellbeing;
 
+use self::seats::Seats;
 pub(super) use self::stages::Move;
 pub use self::turns::{OpenCourse, Turn};
 
@@ -35,11 +38,17 @@ pub(super) const UNREACHABLE_AFTER_S: i64 = 300;
 /// The span in which `starts_per_minute` counts.
 const MINUTE: TimeDelta = TimeDelta::seconds(60);
 
+/// By device. Keys are given out by the database, so nobody chooses which of them meet in a map: a quick hash will do.
+pub(super) type ByDevice<T> = FxHashMap<KeyId, T>;
+
+/// By a module of a device, where the modules are those of an admin's packages.
+pub(super) type ByModule<T> = FxHashMap<(KeyId, ModuleName), T>;
+
 /// Which module of a device is being changed, and by which rollout: no two at once.
-pub(super) type Leases = HashMap<(KeyId, ModuleName), RolloutId>;
+pub(super) type Leases = ByModule<RolloutId>;
 
 /// How often the newest package that failed on a module of a device has done so.
-pub(super) type Strikes = HashMap<(KeyId, ModuleName), (Version, u32)>;
+pub(super) type Strikes = ByModule<(Version, u32)>;
 
 /// What a step has at hand: the time, what it wants done, and who holds which module.
 pub(super) struct Step<'a> {
@@ -75,30 +84,22 @@ impl Step<'_> {
 #[derive(Debug)]
 pub(super) struct Course {
     pub rollout: Rollout,
-    /// Open assignments by device, in the order of the rollout's packages.
-    rows: HashMap<KeyId, Vec<Assignment>>,
     /// Every device that has had an assignment, ended ones too.
-    turns: HashMap<KeyId, Turn>,
+    seats: Seats,
     /// Assignments that a newer rollout took over, for as long as that one may still be called off.
-    parked: HashMap<KeyId, Vec<Assignment>>,
+    parked: ByDevice<Vec<Assignment>>,
     /// Modules of devices for which this is the rollout that counts.
     pub claims_held: usize,
     gate: HealthGate,
     /// Devices whose last report broke the health rules, with the evidence.
-    unwell: HashMap<KeyId, String>,
+    unwell: ByDevice<String>,
     /// When assignments were offered, of the last minute.
     starts: VecDeque<Timestamp>,
     tallies: Vec<Counts>,
     in_flight: u32,
     /// Devices that can be offered something now, by stage.
     ready: BTreeSet<(u32, KeyId)>,
-    ready_stage: HashMap<KeyId, u32>,
-    /// Devices that wait, whose stage is open, and that are there or were a moment ago.
-    reachable: HashSet<KeyId>,
-    /// Until when a device that went is still counted on.
-    lingers: HashMap<KeyId, Timestamp>,
     wakes: BTreeSet<(Timestamp, KeyId)>,
-    wake_of: HashMap<KeyId, Timestamp>,
     /// Failures from before an admin let the rollout go on, in all and by state.
     forgiven: u64,
     forgiven_of_kind: [u64; S::ALL.len()],
@@ -111,22 +112,17 @@ impl Course {
     pub fn new(open: OpenCourse, now: Timestamp) -> Self {
         let OpenCourse { rollout, rows, tallies, turns, recent_starts } = open;
         let mut course = Self {
+            seats: Seats::new(turns, rows.len() / rollout.packages.len().max(1)),
             tallies: vec![Counts::default(); rollout.stages.max(1) as usize],
             gate: HealthGate::new(&rollout.policy.health),
             rollout,
-            rows: HashMap::new(),
-            turns,
-            parked: HashMap::new(),
+            parked: ByDevice::default(),
             claims_held: 0,
-            unwell: HashMap::new(),
+            unwell: ByDevice::default(),
             starts: recent_starts.into_iter().filter(|at| *at + MINUTE > now).collect(),
             in_flight: 0,
             ready: BTreeSet::new(),
-            ready_stage: HashMap::new(),
-            reachable: HashSet::new(),
-            lingers: HashMap::new(),
             wakes: BTreeSet::new(),
-            wake_of: HashMap::new(),
             forgiven: 0,
             forgiven_of_kind: [0; S::ALL.len()],
             forgiven_in_stage: 0,
@@ -139,22 +135,14 @@ impl Course {
         for row in rows {
             course.in_flight += u32::from(row.state.holds_a_lease());
             let place = course.place(&row.module);
-            let turn = course.turns.entry(row.key_id).or_insert_with(|| Turn::new(row.stage));
+            let turn = course.seats.turn_or(row.key_id, Turn::new(row.stage));
             place.into_iter().for_each(|place| turn.give(place));
-            let kept = if row.state == S::Superseded { &mut course.parked } else { &mut course.rows };
-            kept.entry(row.key_id).or_default().push(row);
+            match row.state {
+                S::Superseded => course.parked.entry(row.key_id).or_default().push(row),
+                _ => course.seats.open(row, &course.rollout),
+            }
         }
-        let keys: Vec<KeyId> = course.rows.keys().copied().collect();
-        keys.into_iter().for_each(|key| course.sort_rows(key));
         course
-    }
-
-    /// A device's assignments are in the order of the rollout's packages.
-    fn sort_rows(&mut self, key: KeyId) {
-        let packages = &self.rollout.packages;
-        if let Some(rows) = self.rows.get_mut(&key) {
-            rows.sort_by_key(|row| packages.iter().position(|p| p.release.module == row.module));
-        }
     }
 
     pub fn in_flight(&self) -> u32 {
@@ -170,23 +158,23 @@ impl Course {
     }
 
     pub fn open_devices(&self) -> Vec<KeyId> {
-        self.rows.keys().copied().collect()
+        self.seats.open_devices().collect()
     }
 
     pub fn has_open_rows(&self) -> bool {
-        !self.rows.is_empty()
+        self.seats.any_open()
     }
 
     pub fn rows_of(&self, key: KeyId) -> &[Assignment] {
-        self.rows.get(&key).map_or(&[], Vec::as_slice)
+        self.seats.rows(key)
     }
 
     pub fn is_member(&self, key: KeyId) -> bool {
-        self.turns.contains_key(&key)
+        self.seats.turn(key).is_some()
     }
 
     pub fn members(&self) -> impl Iterator<Item = KeyId> + '_ {
-        self.turns.keys().copied()
+        self.seats.devices()
     }
 
     pub fn release(&self, module: &ModuleName) -> Option<&Release> {
@@ -229,10 +217,10 @@ impl Course {
             effects.transitions.push(Transition::into(&row));
             effects.assignments.push(row.clone());
             if !row.state.is_final() {
-                self.rows.entry(key).or_default().push(row);
+                self.seats.open(row, &self.rollout);
             }
         }
-        self.turns.insert(key, turn);
+        *self.seats.turn_or(key, turn) = turn;
     }
 
     /// Moves one assignment, and its set with it; `change` fills in what goes with the new state. Does nothing where
@@ -262,9 +250,7 @@ impl Course {
         to: S,
         change: impl FnOnce(&mut Assignment),
     ) -> Option<Assignment> {
-        let rows = self.rows.get_mut(&key)?;
-        let at = rows.iter().position(|row| row.module == *module)?;
-        let row = &mut rows[at];
+        let row = self.seats.row_mut(key, module)?;
         let from = row.state;
         if !from.may_become(to) && from != to {
             return None;
@@ -289,31 +275,26 @@ impl Course {
         }
         let moved = row.clone();
         step.effects.assignments.push(moved.clone());
-        let slot = (key, module.clone());
         match (from.holds_a_lease(), to.holds_a_lease()) {
             (false, true) => {
                 self.in_flight += 1;
-                step.leases.insert(slot, self.rollout.id);
+                step.leases.insert((key, module.clone()), self.rollout.id);
             }
             (true, false) => {
                 self.in_flight -= 1;
-                step.leases.remove(&slot);
+                step.leases.remove(&(key, module.clone()));
             }
             _ => {}
         }
-        if to.is_final() {
-            rows.remove(at);
-            if rows.is_empty() {
-                self.rows.remove(&key);
-                self.unwell.remove(&key);
-            }
+        if to.is_final() && self.seats.end(key, module) {
+            self.unwell.remove(&key);
         }
         Some(moved)
     }
 
     /// Marks the leases that this course holds; for taking it up after a start.
     pub fn claim_leases(&self, leases: &mut Leases) {
-        for row in self.rows.values().flatten().filter(|row| row.state.holds_a_lease()) {
+        for row in self.seats.open_rows().filter(|row| row.state.holds_a_lease()) {
             leases.insert((row.key_id, row.module.clone()), self.rollout.id);
         }
     }

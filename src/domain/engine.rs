@@ -22,7 +22,7 @@ mod steps;
 mod stories;
 
 pub use self::event::{Answer, Arrival, Doing};
-use super::course::{Course, Leases, Move, Step, Strikes};
+use super::course::{ByDevice, ByModule, Course, Leases, Move, Step, Strikes};
 use super::{
     Assignment, AssignmentState as S, Counts, Decision, DeviceId, Effects, ExclusionReason, Facts, KeyId, Limit,
     ModuleName, Modules, OfferSpeech, OpenCourse, QUARANTINE_AFTER, Readings, Reason, Release, Rollout, RolloutId,
@@ -65,15 +65,15 @@ impl Known {
 pub struct Engine {
     courses: BTreeMap<RolloutId, Course>,
     /// Devices that are online.
-    online: HashMap<KeyId, Known>,
+    online: ByDevice<Known>,
     /// Since when devices that were seen to go are away.
-    away: HashMap<KeyId, Timestamp>,
+    away: ByDevice<Timestamp>,
     leases: Leases,
     /// The newest rollout, whose stage for it is open, of each module of each device.
-    claims: HashMap<(KeyId, ModuleName), RolloutId>,
+    claims: ByModule<RolloutId>,
     strikes: Strikes,
     /// The last report of devices that are online and that a rollout has something open for.
-    vitals: HashMap<KeyId, Vitals>,
+    vitals: ByDevice<Vitals>,
     /// Assignments of all rollouts that may hold a lease at once.
     fleet_limit: Option<u32>,
     /// What was decided can't be saved just now: nobody is asked, and no deadline passes.

@@ -6,38 +6,22 @@ impl Course {
     /// Looks at a device again after something changed: can it be offered something, is it counted on, when is it
     /// to be looked at next. `away_since`: it is offline since then. `shut_until`: it may not be changed before.
     pub fn touch(&mut self, key: KeyId, away_since: Option<Timestamp>, shut_until: Option<Timestamp>, now: Timestamp) {
+        if !self.is_member(key) {
+            return;
+        }
         let open_stages = self.rollout.open_stages;
-        self.not_ready(key);
         let rows = self.rows_of(key);
         let waits = |row: &&Assignment| row.state == S::Waiting && row.stage < open_stages;
         let stage = rows.iter().find(waits).map(|row| row.stage);
         let due = rows.iter().filter(waits).any(|row| row.until.is_none_or(|until| until <= now));
-        let linger =
-            away_since.map(|since| since + TimeDelta::seconds(UNREACHABLE_AFTER_S)).filter(|until| *until > now);
-        let mut wake = rows.iter().filter_map(|row| self.wake_of_row(row, now)).min();
-        self.reachable.remove(&key);
-        self.lingers.remove(&key);
-        if let Some(stage) = stage {
-            match (away_since, linger) {
-                (None, _) => {
-                    self.reachable.insert(key);
-                    match shut_until {
-                        None if due => {
-                            self.ready.insert((stage, key));
-                            self.ready_stage.insert(key, stage);
-                        }
-                        None => {}
-                        Some(opens) => wake = Some(wake.map_or(opens, |w| w.min(opens))),
-                    }
-                }
-                (Some(_), Some(until)) => {
-                    self.reachable.insert(key);
-                    self.lingers.insert(key, until);
-                    wake = Some(wake.map_or(until, |w| w.min(until)));
-                }
-                (Some(_), None) => {}
-            }
-        }
+        let lingers = away_since.map(|since| since + TimeDelta::seconds(UNREACHABLE_AFTER_S));
+        let lingers = lingers.filter(|until| stage.is_some() && *until > now);
+        let is_there = stage.is_some() && away_since.is_none();
+        let opens = shut_until.filter(|_| is_there);
+        let wakes = rows.iter().filter_map(|row| self.wake_of_row(row, now));
+        let wake = wakes.chain(lingers).chain(opens).min();
+        self.seats.set_reachable(key, is_there || lingers.is_some());
+        self.set_ready(key, stage.filter(|_| is_there && due && shut_until.is_none()));
         self.set_wake(key, wake);
     }
 
@@ -54,22 +38,27 @@ impl Course {
         }
     }
 
-    fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) {
-        if let Some(old) = self.wake_of.remove(&key) {
-            self.wakes.remove(&(old, key));
+    pub(super) fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) {
+        let before = self.seats.set_wake(key, at);
+        if before != at {
+            before.map(|before| self.wakes.remove(&(before, key)));
+            self.wakes.extend(at.map(|at| (at, key)));
         }
-        if let Some(at) = at {
-            self.wakes.insert((at, key));
-            self.wake_of.insert(key, at);
+    }
+
+    fn set_ready(&mut self, key: KeyId, stage: Option<u32>) {
+        let before = self.seats.set_ready(key, stage);
+        if before != stage {
+            before.map(|before| self.ready.remove(&(before, key)));
+            self.ready.extend(stage.map(|stage| (stage, key)));
         }
     }
 
     /// Devices whose time has come.
     pub fn due(&mut self, now: Timestamp) -> Vec<KeyId> {
         let mut due = Vec::new();
-        while let Some((at, key)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
-            self.wakes.remove(&(at, key));
-            self.wake_of.remove(&key);
+        while let Some((_, key)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
+            self.set_wake(key, None);
             due.push(key);
         }
         due
@@ -82,8 +71,6 @@ impl Course {
 
     /// Nothing can be offered to this device just now.
     pub fn not_ready(&mut self, key: KeyId) {
-        if let Some(stage) = self.ready_stage.remove(&key) {
-            self.ready.remove(&(stage, key));
-        }
+        self.set_ready(key, None);
     }
 }

@@ -18,13 +18,13 @@ impl Course {
         self.rollout.open_stages += 1;
         self.forgiven_in_stage = 0;
         step.effects.save_rollout(&self.rollout);
-        let in_stage = |rows: &Vec<Assignment>| rows.iter().any(|row| row.stage == stage);
-        self.rows.iter().filter(|(_, rows)| in_stage(rows)).map(|(key, _)| *key).collect()
+        let in_stage = |key: &KeyId| self.seats.rows(*key).iter().any(|row| row.stage == stage);
+        self.seats.open_devices().filter(in_stage).collect()
     }
 
     /// What the rollout as a whole does next, now that something changed.
     pub fn next_move(&self) -> Move {
-        if self.rollout.state != RolloutState::Running || self.in_flight > 0 || !self.reachable.is_empty() {
+        if self.rollout.state != RolloutState::Running || self.in_flight > 0 || self.seats.any_reachable() {
             return Move::None;
         }
         let Some(open) = self.rollout.open_stages.checked_sub(1) else { return Move::OpenStage };

@@ -1,5 +1,7 @@
 //! Who has had a turn in a rollout, and how an assignment that ended comes to be open again.
 
+use std::collections::HashMap;
+
 use super::*;
 
 /// A rollout as the engine takes it up.
@@ -63,7 +65,7 @@ impl Course {
         match row.state {
             S::Verified => {
                 let place = self.place(&row.module);
-                if let Some((turn, place)) = self.turns.get_mut(&row.key_id).zip(place) {
+                if let Some((turn, place)) = self.seats.turn_mut(row.key_id).zip(place) {
                     turn.saw(place, 0);
                 }
                 // It may be the one that makes the sample large enough.
@@ -83,7 +85,7 @@ impl Course {
     /// Whether it was to change this module of a device: one that the plan left out is as if it were not the target's.
     pub fn gives(&self, key: KeyId, module: &ModuleName) -> bool {
         let place = self.place(module);
-        self.turns.get(&key).zip(place).is_some_and(|(turn, place)| turn.given & bit(place) != 0)
+        self.seats.turn(key).zip(place).is_some_and(|(turn, place)| turn.given & bit(place) != 0)
     }
 
     pub(super) fn place(&self, module: &ModuleName) -> Option<usize> {
@@ -95,7 +97,7 @@ impl Course {
     pub fn came_back(&mut self, step: &mut Step, key: KeyId, module: &ModuleName, running: Option<&Version>) {
         let (Some(place), Some(release)) = (self.place(module), self.release(module).cloned()) else { return };
         let attempts = self.rollout.policy.attempts;
-        let Some(turn) = self.turns.get_mut(&key) else { return };
+        let Some(turn) = self.seats.turn_mut(key) else { return };
         if !turn.take(place) {
             return;
         }
@@ -116,7 +118,7 @@ impl Course {
             seen_since: None,
             updated_at: step.now,
         };
-        self.reopen(row);
+        self.seats.open(row, &self.rollout);
         let again = returns < attempts;
         let reason = match again {
             true => format!("it was verified, and came back with {found}"),
@@ -137,7 +139,7 @@ impl Course {
             self.parked.insert(key, stays);
         }
         let modules: Vec<ModuleName> = back.iter().map(|row| row.module.clone()).collect();
-        back.into_iter().for_each(|row| self.reopen(row));
+        back.into_iter().for_each(|row| self.seats.open(row, &self.rollout));
         for module in modules {
             self.transition(step, key, &module, S::Waiting, |_| {});
         }
@@ -149,15 +151,8 @@ impl Course {
         if !self.is_member(key) || self.rows_of(key).iter().any(|open| open.module == module) {
             return false;
         }
-        self.reopen(row);
+        self.seats.open(row, &self.rollout);
         self.transition(step, key, &module, S::Waiting, |row| row.attempts = 0)
-    }
-
-    /// Takes an ended assignment in hand again, in the state it is in, to be moved on at once.
-    fn reopen(&mut self, row: Assignment) {
-        let key = row.key_id;
-        self.rows.entry(key).or_default().push(row);
-        self.sort_rows(key);
     }
 
     /// What newer rollouts took over here.
@@ -167,7 +162,9 @@ impl Course {
 
     /// A device is gone for good.
     pub fn forget(&mut self, key: KeyId) {
-        self.turns.remove(&key);
+        self.not_ready(key);
+        self.set_wake(key, None);
+        self.seats.remove(key);
         self.parked.remove(&key);
     }
 }
