@@ -39,26 +39,23 @@ impl Course {
     }
 
     pub(super) fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) {
-        let before = self.seats.set_wake(key, at);
-        if before != at {
-            before.map(|before| self.wakes.remove(&(before, key)));
-            self.wakes.extend(at.map(|at| (at, key)));
-        }
+        let Some(before) = self.seats.set_wake(key, at).filter(|before| *before != at) else { return };
+        before.map(|before| self.wakes.remove(&(before, key)));
+        self.wakes.extend(at.map(|at| (at, key)));
     }
 
     fn set_ready(&mut self, key: KeyId, stage: Option<u32>) {
-        let before = self.seats.set_ready(key, stage);
-        if before != stage {
-            before.map(|before| self.ready.remove(&(before, key)));
-            self.ready.extend(stage.map(|stage| (stage, key)));
-        }
+        let Some(before) = self.seats.set_ready(key, stage).filter(|before| *before != stage) else { return };
+        before.map(|before| self.ready.remove(&(before, key)));
+        self.ready.extend(stage.map(|stage| (stage, key)));
     }
 
     /// Devices whose time has come.
     pub fn due(&mut self, now: Timestamp) -> Vec<KeyId> {
         let mut due = Vec::new();
-        while let Some((_, key)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
-            self.set_wake(key, None);
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.wakes.pop_first() else { break };
+            self.seats.set_wake(key, None);
             due.push(key);
         }
         due

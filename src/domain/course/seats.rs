@@ -113,14 +113,14 @@ impl Seats {
         self.reachable = self.reachable + usize::from(is_reachable) - usize::from(before);
     }
 
-    /// Answers what it was.
-    pub fn set_ready(&mut self, key: KeyId, stage: Option<u32>) -> Option<u32> {
-        self.by_device.get_mut(&key).and_then(|seat| std::mem::replace(&mut seat.ready, stage))
+    /// Answers what it was; `None`: it has no seat, and is never ready.
+    pub fn set_ready(&mut self, key: KeyId, stage: Option<u32>) -> Option<Option<u32>> {
+        self.by_device.get_mut(&key).map(|seat| std::mem::replace(&mut seat.ready, stage))
     }
 
-    /// Answers what it was.
-    pub fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) -> Option<Timestamp> {
-        self.by_device.get_mut(&key).and_then(|seat| std::mem::replace(&mut seat.wake, at))
+    /// Answers what it was; `None`: it has no seat, and is never looked at.
+    pub fn set_wake(&mut self, key: KeyId, at: Option<Timestamp>) -> Option<Option<Timestamp>> {
+        self.by_device.get_mut(&key).map(|seat| std::mem::replace(&mut seat.wake, at))
     }
 
     /// A device is gone for good.
