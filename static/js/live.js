@@ -1,7 +1,7 @@
 // Pages that move: one stream of events, of which each page takes what concerns what it shows.
 //
-// Rows that are on the page are changed in place by the events themselves; nothing is added or taken away, so the
-// table never jumps. What is counted (figures, bars, lists) is fetched anew, at most once in a while, and put in
+// Rows that are on the page are changed in place by the events themselves. None is taken away under the reader's eyes,
+// and none makes room for another: where all that is shown still is, what has come is put beside it. What is counted (figures, bars, lists) is fetched anew, at most once in a while, and put in
 // where the ids begin with `live-`. All words come from the page's own templates.
 import { localise, timeElement } from "./time.js";
 import { forget, words as transferWords } from "./transfer.js";
@@ -174,7 +174,9 @@ function takeOver(fresh) {
       part.dataset.was = was;
     }
   }
-  for (const next of fresh.querySelectorAll("tr[data-key]")) {
+  const rows = [...fresh.querySelectorAll("tr[data-key]")];
+  takeIn(rows);
+  for (const next of rows) {
     const line = row(next.dataset.key);
     if (line && !line.contains(document.activeElement)) {
       localise(next);
@@ -187,6 +189,30 @@ function takeOver(fresh) {
       }
     }
   }
+}
+
+/** Puts rows that have come where they belong, if that takes none away. */
+function takeIn(rows) {
+  const keys = new Set(rows.map((next) => next.dataset.key));
+  const shown = [...document.querySelectorAll("tr[data-key]")];
+  if (shown.length === 0 || !shown.every((line) => keys.has(line.dataset.key)) || shown.length === rows.length) {
+    return;
+  }
+  let before = null;
+  for (const next of rows) {
+    if (!row(next.dataset.key)) {
+      const line = next.cloneNode(true);
+      localise(line);
+      if (before) {
+        before.after(line);
+      } else {
+        shown[0].parentElement.prepend(line);
+      }
+    }
+    before = row(next.dataset.key);
+  }
+  // The stream tells of the rows that it was asked for.
+  connect();
 }
 
 async function refresh() {

@@ -20,6 +20,11 @@ export default async function story(place) {
   await place.openLive(overview, "/devices");
   place.server.simulate(2, { token });
   await overview.waitForSelector("text=sim-1");
+  await overview.waitForSelector("text=sim-2");
+  place.step("a terminal that comes later appears beside those that are shown");
+  place.server.simulate(1, { token, prefix: "a-late-" });
+  await overview.waitForSelector("text=a-late-1");
+  assert.deepEqual(await overview.locator("tbody tr[data-key] th").allTextContents(), ["a-late-1", "sim-1", "sim-2"]);
   await page.reload();
   assert.equal(await page.locator("[data-secret]").count(), 0, "the token is shown once");
 }
